@@ -1,0 +1,18 @@
+"""Switch on shape checks for the package: jaxtyping's annotations, checked by beartype."""
+
+import hypothesis
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+install_import_hook("volpose", "beartype.beartype")
+
+
+# a busy machine is no failure
+hypothesis.settings.register_profile("volpose", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("volpose")
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
