@@ -5,7 +5,9 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-install_import_hook("volpose", "beartype.beartype")
+import tests.typecheck
+
+install_import_hook("volpose", f"{tests.typecheck.__name__}.checked")
 
 
 # a busy machine is no failure

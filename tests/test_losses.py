@@ -56,6 +56,17 @@ def test_volume_loss_equals_materialized_targets(reduction):
         torch.testing.assert_close(a, b)
 
 
+def test_gradients_by_finite_differences():
+    volumes, targets = example(torch.float64)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        channels = volumes[2].detach().flatten(1, 2).contiguous(memory_format=layout)
+
+        def loss(c):
+            return volume_loss([c.unflatten(1, (4, 8))], targets[2:], "relative")
+
+        assert torch.autograd.gradcheck(loss, channels.requires_grad_())
+
+
 def test_nothing_predicted_costs_one_at_every_depth():
     volumes, targets = example()
     for term in stage_losses([torch.zeros_like(v) for v in volumes], targets, "relative"):

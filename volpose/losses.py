@@ -68,13 +68,7 @@ def _stage_loss(volume: Tensor, target: GaussianTarget, reduction: str) -> Tenso
     expected = (*target.z.shape, target.y.shape[-1], target.x.shape[-1])
     if volume.shape != expected:
         raise ValueError(f"volume must have the target's shape {expected}, got {volume.shape}")
-    # p - G in one pass: G is broadcast from a (H, W) and a (d,) factor and never stored
-    plane = (target.y[..., :, None] * target.x[..., None, :])[..., None, :, :]
-    line = target.z[..., :, None, None]
-    difference = torch.addcmul(volume, plane.to(volume.dtype), line.to(volume.dtype), value=-1)
-    per_joint = difference.float().square().sum((-3, -2, -1))  # (*batch, J)
-    # where, not *: an infinite prediction of a joint without label must not give 0 * inf
-    squared = torch.where(target.valid, per_joint, 0.0).sum()
+    squared = SquaredDistance.apply(volume, *target)
     joints = target.valid.sum().clamp(min=1)
     if reduction == "mean":
         return squared / (joints * math.prod(expected[-3:]))
@@ -82,3 +76,31 @@ def _stage_loss(volume: Tensor, target: GaussianTarget, reduction: str) -> Tenso
         return squared / max(target.valid[..., 0].numel(), 1)
     energy = torch.where(target.valid, target.energy(), 0.0).sum()
     return squared / energy.clamp(min=torch.finfo(energy.dtype).tiny)
+
+
+class SquaredDistance(torch.autograd.Function):
+    """||p - G||^2 over the labeled joints, without building G.
+
+    G is the product of a plane and a line, so p - G takes one pass over p; the backward pass is a
+    multiple of it. Sums are kept in fp32 when the volume is bf16.
+    """
+
+    @staticmethod
+    def forward(ctx, volume, x, y, z, valid):
+        """Args: volume (*batch, J, d, H, W) and the fields of its `GaussianTarget`."""
+        plane = (y[..., :, None] * x[..., None, :])[..., None, :, :].to(volume.dtype)
+        line = z[..., :, None, None].to(volume.dtype)
+        difference = torch.addcmul(volume, plane, line, value=-1)
+        if not bool(valid.all()):
+            difference.masked_fill_(~valid[..., None, None, None], 0)
+        ctx.save_for_backward(difference)
+        # in the order of memory, whatever the layout, so that nothing is copied but to fp32
+        order = sorted(range(difference.dim()), key=difference.stride, reverse=True)
+        flat = difference.permute(order).reshape(-1)
+        flat = flat.float() if flat.dtype in (torch.bfloat16, torch.float16) else flat
+        return torch.dot(flat, flat)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (difference,) = ctx.saved_tensors
+        return difference * (2 * gradient).to(difference.dtype), None, None, None, None

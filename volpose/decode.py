@@ -1,0 +1,181 @@
+"""From volumes to a metric pose: find the peaks, find the depth of the root, lift."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from volpose.camera import Camera
+from volpose.crop import Box, crop_camera
+from volpose.skeleton import Skeleton
+
+Volume = Float[Tensor, "*batch depth height width"]
+
+
+def argmax_voxel(volume: Volume) -> Float[Tensor, "*batch 3"]:
+    """The voxel of each joint's highest likelihood, x, y, z; the earliest one of equals.
+
+    Paper: Sec. 3.1 ("the voxel with the maximum likelihood").
+    """
+    height, width = volume.shape[-2:]
+    flat = volume.flatten(-3).argmax(-1)
+    x, y, z = flat % width, flat // width % height, flat // (width * height)
+    return torch.stack([x, y, z], -1).to(volume.dtype)
+
+
+def confidence(volume: Volume) -> Float[Tensor, "*batch"]:
+    """The height of each joint's peak, clamped to [0, 1]: 1 for a perfectly drawn joint."""
+    return volume.amax((-3, -2, -1)).float().clamp(0, 1)
+
+
+def peak_voxel(volume: Volume, reach: int = 2) -> Float[Tensor, "*batch 3"]:
+    """The peak of each joint between the voxels; needs no retraining.
+
+    Around the highest voxel a box of 2 * reach + 1 voxels is cut out. Along each axis the box is
+    summed over the two others, and a parabola through the logarithms of the three middle sums
+    gives the peak: exact for any Gaussian, and steadied by the sums when the volume is predicted.
+
+    Args:
+        volume: likelihoods; what is below zero counts as zero.
+        reach: half the side of the box in voxels.
+
+    Returns:
+        x, y, z. An axis keeps its integer where the highest voxel lies on the grid's border.
+
+    Paper: not in the paper, which takes the argmax (Sec. 3.1).
+    """
+    top = argmax_voxel(volume).float()
+    box, inside = _boxes(volume, top.long(), reach)
+    box = box.float().clamp(min=0) * inside
+    shifts = []
+    for axis, (size, others) in enumerate(
+        zip(volume.shape[:-4:-1], [(-3, -2), (-3, -1), (-2, -1)], strict=True)
+    ):
+        low, middle, high = box.sum(others)[..., reach - 1 : reach + 2].unbind(-1)
+        interior = (top[..., axis] > 0) & (top[..., axis] < size - 1)
+        shifts.append(torch.where(interior, _parabola_peak(low, middle, high), 0.0))
+    return (top + torch.stack(shifts, -1)).to(volume.dtype)
+
+
+def _boxes(volume: Tensor, center: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+    """Cut a (2r+1)^3 box around an integer voxel x, y, z; also say which of it is in the grid."""
+    offsets = torch.arange(-reach, reach + 1, device=volume.device)
+    sizes = volume.shape[-3:]
+    at = [center[..., 2 - axis, None] + offsets for axis in range(3)]  # z, y, x
+    known = [(a >= 0) & (a < n) for a, n in zip(at, sizes, strict=True)]
+    z, y, x = (a.clamp(0, n - 1) for a, n in zip(at, sizes, strict=True))
+    flat = (z[..., :, None, None] * sizes[1] + y[..., None, :, None]) * sizes[2]
+    flat = flat + x[..., None, None, :]
+    box = volume.flatten(-3).gather(-1, flat.flatten(-3)).view(flat.shape)
+    inside = (
+        known[0][..., :, None, None] & known[1][..., None, :, None] & known[2][..., None, None, :]
+    )
+    return box, inside
+
+
+def _parabola_peak(low: Tensor, middle: Tensor, high: Tensor) -> Tensor:
+    """Where the parabola through the logs of three neighbors peaks, in voxels from the middle."""
+    tiny = torch.finfo(middle.dtype).tiny
+    a, b, c = (v.clamp(min=tiny).log() for v in (low, middle, high))
+    curvature = (2 * b - a - c).clamp(min=1e-6)
+    return ((c - a) / (2 * curvature)).clamp(-1, 1)
+
+
+def mirror_average(
+    volumes_of: Callable[[Tensor], Tensor],
+    crops: Float[Tensor, "batch 3 side side"],
+    skeleton: Skeleton,
+) -> Float[Tensor, "batch joints depth height width"]:
+    """Average the volumes of the crops and of their mirror images, mirrored back.
+
+    Args:
+        volumes_of: maps crops to the last volumes (B, J, D, H, W).
+        crops: images.
+        skeleton: says which joints change places.
+
+    Paper: not in the paper; the released test code does it.
+    """
+    mirrored = volumes_of(crops.flip(-1)).flip(-1)
+    back = mirrored[:, list(skeleton.mirror)]
+    return (volumes_of(crops) + back) / 2
+
+
+def metric_pose(
+    places: Float[Tensor, "*batch joints 3"],
+    box: Box,
+    camera: Camera,
+    root_depth: Float[Tensor, "*#batch"],
+    crop_size: float = 256.0,
+) -> Float[Tensor, "*batch joints 3"]:
+    """Lift places to millimeters in the camera's frame.
+
+    A crop is a change of intrinsics and nothing else, so the rays are exact.
+
+    Args:
+        places: x, y in crop pixels, z in mm from the root.
+        box: where the crop was taken.
+        camera: the camera of the whole image.
+        root_depth: depth of the root joint, mm.
+        crop_size: side of the crop in pixels.
+
+    Paper: Sec. 4.3.
+    """
+    depth = root_depth[..., None] + places[..., 2]
+    return crop_camera(camera, box, crop_size).back_project(places[..., :2], depth)
+
+
+def root_depth_from_limbs(
+    places: Float[Tensor, "*batch joints 3"],
+    box: Box,
+    camera: Camera,
+    limbs: Sequence[tuple[int, int]],
+    lengths: Float[Tensor, "*#batch limbs"],
+    crop_size: float = 256.0,
+    steps: int = 8,
+) -> Float[Tensor, "*batch"]:
+    """The root depth at which the limbs are closest to known lengths, least squares.
+
+    With Z the root depth, a limb is the vector Z a + b, where a and b follow from its two rays. A
+    closed form that equates the sums of squares starts a few Gauss-Newton steps; all batched.
+
+    Args:
+        places, box, camera, crop_size: as in `metric_pose`.
+        limbs: (parent, joint) index pairs.
+        lengths: their lengths, mm: the subject's own or the mean of the training subjects.
+        steps: Gauss-Newton steps.
+
+    Returns:
+        Root depth in mm, positive.
+
+    Paper: Sec. 4.3 (root depth from an average skeleton), used for Table 4.
+    """
+    rays = crop_camera(camera, box, crop_size).back_project(
+        places[..., :2], torch.ones_like(places[..., 2])
+    )
+    start, end = (list(side) for side in zip(*limbs, strict=True))
+    offset = places[..., 2:] * rays
+    a = rays[..., end, :] - rays[..., start, :]
+    b = offset[..., end, :] - offset[..., start, :]
+    # sum |Z a + b|^2 = sum L^2, a quadratic in Z
+    aa, ab, bb = a.square().sum((-2, -1)), (a * b).sum((-2, -1)), b.square().sum((-2, -1))
+    rest = lengths.square().sum(-1) - bb
+    depth = ((ab.square() + aa * rest).clamp(min=0).sqrt() - ab) / aa.clamp(min=1e-12)
+    nearest = 1.0 - places[..., 2].amin(-1)  # every joint stays in front of the camera
+    for _ in range(steps):
+        depth = torch.maximum(depth, nearest)
+        limb = depth[..., None, None] * a + b
+        norm = limb.norm(dim=-1).clamp(min=1e-6)
+        slope = (limb * a).sum(-1) / norm
+        depth = depth - ((norm - lengths) * slope).sum(-1) / slope.square().sum(-1).clamp(min=1e-12)
+    return torch.maximum(depth, nearest)
+
+
+def limb_lengths(
+    pose: Float[Tensor, "*batch joints 3"], limbs: Sequence[tuple[int, int]]
+) -> Float[Tensor, "*batch limbs"]:
+    """Length of every limb, mm."""
+    start, end = (list(side) for side in zip(*limbs, strict=True))
+    return (pose[..., end, :] - pose[..., start, :]).norm(dim=-1)
