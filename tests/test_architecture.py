@@ -1,0 +1,90 @@
+"""The shape of the package: imports point down, and files and functions stay short."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "volpose"
+
+# A module imports only from the lines above its own. A package's own name is its __init__.py.
+LEVELS = [
+    "skeleton grid camera model storage action_table",
+    "crop targets released metrics",
+    "losses decode network data.samples data",
+    "studio.body studio.variation studio.rooms studio.style",
+    "studio.puppet studio.wardrobe studio.render",
+    "studio.gestures studio.props",
+    "studio.actions",
+    "studio.look",
+    "studio.plan studio.paint",
+    "studio.stage",
+    "studio.dataset",
+    "studio.cache studio.export",
+    "studio estimator recipe",
+    "train pretrained predict evaluate",
+    "plot.style",
+    "plot.scenes plot.traces",
+    "plot.figures2d plot.figures3d plot.first_light",
+    "plot.page",
+    "plot benchmark",
+    "__main__",
+]
+LEVEL = {module: number for number, line in enumerate(LEVELS) for module in line.split()}
+LONGEST_FILE, LONGEST_FUNCTION = 320, 45  # lines; a function's docstring is not counted
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def imported_modules(path: Path):
+    """The modules of this package that a file imports, as they are named in LEVELS."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write `from volpose.x import y`, not `from .x`"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in (n.removeprefix("volpose.") for n in names if n.startswith("volpose.")):
+            # `from volpose.crop import Box` names a module and something in it.
+            yield name if name in LEVEL else name.rpartition(".")[0]
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+MODULES.pop("__init__")  # the package's front door imports from everywhere
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module):
+    assert module in LEVEL, f"give {module} a line in tests/test_architecture.py"
+    for other in filter(None, imported_modules(MODULES[module])):
+        assert other in LEVEL, f"{module} imports {other}, which has no line"
+        assert LEVEL[other] < LEVEL[module], f"{module} must not import {other}"
+
+
+def test_api_page_lists_every_module():
+    page = (ROOT / "book" / "api.md").read_text()
+    public = [m for m in MODULES if MODULES[m].name not in ("__init__.py", "__main__.py")]
+    missing = [m for m in public if f"automodule:: volpose.{m}\n" not in page]
+    assert not missing, f"book/api.md does not mention {missing}"
+
+
+@pytest.mark.parametrize("folder", ["volpose", "tools"])
+def test_files_and_functions_are_short(folder):
+    too_long = []
+    for path in (ROOT / folder).rglob("*.py"):
+        text = path.read_text()
+        if len(text.splitlines()) > LONGEST_FILE:
+            too_long.append(f"{path.relative_to(ROOT)} has {len(text.splitlines())} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                first = node.body[1] if ast.get_docstring(node) and node.body[1:] else node.body[0]
+                lines = node.end_lineno - first.lineno + 1
+                if lines > LONGEST_FUNCTION:
+                    too_long.append(f"{path.name}: {node.name} has {lines} lines")
+    assert not too_long, "\n".join(too_long)
