@@ -1,0 +1,126 @@
+"""What every data set yields: a crop, the pose, and the camera and box that connect them."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from volpose.camera import Camera
+from volpose.crop import Box, to_crop
+
+ROOT = 0  # the pelvis
+
+
+class _Labels:
+    """What follows from pose, camera and box; shared by one sample and by a batch."""
+
+    pose: Tensor
+    camera: Camera
+    box: Box
+    image: Tensor
+
+    @property
+    def joints(self) -> Float[Tensor, "*batch J 2"]:
+        """The joints in the full image, px."""
+        return self.camera.project(self.pose)
+
+    @property
+    def root_depth(self) -> Float[Tensor, "*batch"]:
+        """Depth of the root, mm."""
+        return self.pose[..., ROOT, 2]
+
+    @property
+    def crop_size(self) -> int:
+        """Side of the crop, px."""
+        return self.image.shape[-1]
+
+    def places(self, crop_size: float = 256.0) -> Float[Tensor, "*batch J 3"]:
+        """The joints as the network should say them: x, y in crop pixels, z in mm from the root.
+
+        Args:
+            crop_size: of the crop whose pixels to count in; the stored crop may have another size.
+        """
+        flat = to_crop(self.joints, self.box, crop_size)
+        depth = self.pose[..., 2] - self.root_depth[..., None]
+        return torch.cat([flat, depth[..., None]], dim=-1)
+
+
+@dataclass(frozen=True)
+class Sample(_Labels):
+    """One person in one picture.
+
+    Args:
+        image: the crop, RGB.
+        pose: joints in the camera frame, mm.
+        camera: of the full image the crop was cut from.
+        box: of the crop in the full image.
+        subject: the actor's name.
+        action: the action's name.
+        index: number of the sample in its data set.
+    """
+
+    image: UInt8[Tensor, "3 size size"]
+    pose: Float[Tensor, "J 3"]
+    camera: Camera
+    box: Box
+    subject: str
+    action: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Batch(_Labels):
+    """Samples stacked: the same fields with a batch dimension in front, names as lists."""
+
+    image: UInt8[Tensor, "B 3 size size"]
+    pose: Float[Tensor, "B J 3"]
+    camera: Camera
+    box: Box
+    subject: list[str]
+    action: list[str]
+    index: list[int]
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, number: int) -> Sample:
+        """One sample of the batch."""
+        return Sample(
+            self.image[number],
+            self.pose[number],
+            self.camera[number],
+            self.box[number],
+            self.subject[number],
+            self.action[number],
+            self.index[number],
+        )
+
+    @property
+    def images(self) -> UInt8[Tensor, "B 3 size size"]:
+        """The crops, RGB."""
+        return self.image
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The batch on another device."""
+        return Batch(
+            self.image.to(device),
+            self.pose.to(device),
+            self.camera.to(device),
+            self.box.to(device),
+            self.subject,
+            self.action,
+            self.index,
+        )
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A data set: what can be trained and evaluated on."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: list[int]) -> Batch:
+        """The samples with these numbers."""
+        ...
