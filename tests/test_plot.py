@@ -1,0 +1,332 @@
+"""The figures: what they say, how large they are, and that they need no network."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import volpose.plot
+from volpose.action_table import ActionTable
+from volpose.camera import Camera
+from volpose.crop import Box, crop_person, to_image
+from volpose.grid import Grid
+from volpose.plot import (
+    first_light,
+    pose_figure,
+    prediction_page,
+    slices_figure,
+    volume_figure,
+    volumes_figure,
+)
+from volpose.plot.style import COLORS
+from volpose.predict import Prediction
+from volpose.skeleton import H36M_17
+from volpose.targets import coarse_to_fine_targets, gaussian_volume
+
+GRID = Grid((64, 64, 64), 256.0)
+WRIST = H36M_17.index("left_wrist")
+POSE = torch.tensor(
+    [
+        (0, 0, 0), (-130, 0, 20), (-140, 440, 60), (-140, 880, 90), (130, 0, -20), (140, 440, -90),
+        (140, 880, 30), (0, -230, 10), (0, -480, 0), (0, -590, -40), (0, -700, -30),
+        (150, -460, -30), (200, -190, -90), (220, 50, -300), (-150, -460, 40), (-200, -190, 90),
+        (-220, 50, 10),
+    ]
+).float()  # fmt: skip
+PLACES = torch.cat([POSE[:, :2] * 0.12 + torch.tensor([128.0, 115.0]), POSE[:, 2:]], dim=-1)
+VOXELS = GRID.to_voxels(PLACES)
+VOLUMES = gaussian_volume(VOXELS, GRID)
+IMAGE = (torch.arange(3 * 32 * 32) % 251).byte().view(3, 32, 32)
+
+
+@cache
+def all_figures():
+    volume = VOLUMES[WRIST]
+    inside = {"voxels": VOXELS, "image": IMAGE}
+    return {
+        "pose": pose_figure(POSE, H36M_17, "A pose.", truth=POSE + 20),
+        "volume": volume_figure(volume, GRID, "A volume.", skeleton=H36M_17, **inside),
+        "volumes": volumes_figure(VOLUMES, GRID, H36M_17, "All volumes.", **inside),
+        "slices": slices_figure(volume, GRID, "Slices."),
+        "first": first_light(IMAGE, VOLUMES, POSE, GRID, PLACES, H36M_17, "All of it."),
+    }
+
+
+def a_prediction(volume=True, **changes):
+    grid = Grid((16, 16, 16), 64.0)
+    image = (torch.arange(3 * 60 * 80) % 251).byte().view(3, 60, 80)
+    box = Box.from_corner(10, 5, 40, 50)
+    places = PLACES * torch.tensor([0.25, 0.25, 1.0])
+    fields = {
+        "skeleton": H36M_17,
+        "pose_mm": POSE,
+        "joints_px": to_image(places[:, :2], box, 64.0),
+        "confidence": torch.linspace(0.2, 1, 17),
+        "root_depth_mm": 5123.0,
+        "root_source": "mean limb lengths",
+        "camera_source": "guessed",
+        "box_source": "given",
+        "weights": "tiny",
+        "image": image,
+        "crop": crop_person(image, box, 64),
+        "volume": gaussian_volume(grid.to_voxels(places), grid) if volume else None,
+        "box": box,
+        "camera": Camera.guess(80, 60),
+    }
+    return Prediction(**fields | changes)
+
+
+def own_part(page):
+    """The page without the source of plotly.js."""
+    return re.sub(r"(?s)<script>/\*\*.*?</script>", "", page, count=1)
+
+
+def data_of(page):
+    return json.loads(re.search(r'(?s)id="prediction"[^>]*>(.*?)</script>', page).group(1))
+
+
+def test_figures_are_small_described_and_the_same_every_time():
+    limits = {"pose": 15, "volume": 200, "volumes": 250, "slices": 250, "first": 400}  # kB
+    again = all_figures.__wrapped__()
+    for name, figure in all_figures().items():
+        text = figure.to_json()
+        assert len(text) < 1000 * limits[name], name
+        assert text == again[name].to_json(), name
+        assert figure.layout.meta["alt"].endswith("."), name
+        assert figure.layout.title.text is None, name
+
+
+def test_a_flat_noisy_volume_stays_small():
+    noise = torch.rand(17, 64, 64, 64)
+    figure = first_light(IMAGE, noise, POSE, GRID, PLACES, H36M_17, "Noise.")
+    assert len(figure.to_json()) < 700_000
+
+
+def test_a_description_is_required():
+    with pytest.raises(ValueError, match="alt"):
+        pose_figure(POSE, H36M_17, alt=" ")
+
+
+@pytest.mark.parametrize("side", ["left", "right", "middle"])
+def test_sides_have_their_color_and_only_their_limbs(side):
+    figure = pose_figure(POSE, H36M_17, "A pose.")
+    trace = next(t for t in figure.data if t.name == side)
+    assert trace.line.color == COLORS[side]
+    assert trace.line.dash == ("dash" if side == "right" else "solid")
+    inside = [*H36M_17.joints].index(f"{side}_wrist" if side != "middle" else "head_top")
+    x, y, z = POSE[inside].tolist()
+    drawn = list(zip(trace.x, trace.y, trace.z, strict=True))
+    assert (x, z, y) in drawn
+    for other in ("left_wrist", "right_wrist", "head_top"):
+        if H36M_17.index(other) != inside:
+            x, y, z = POSE[H36M_17.index(other)].tolist()
+            assert (x, z, y) not in drawn
+
+
+def test_the_person_stands_and_is_not_mirrored():
+    figure = pose_figure(POSE, H36M_17, "A pose.")
+    for scene in (figure.layout.scene, figure.layout.scene2):
+        # y grows down, so plotly's vertical axis runs from large to small
+        assert scene.zaxis.range[0] > scene.zaxis.range[1]
+        assert scene.xaxis.range[0] < scene.xaxis.range[1]
+        assert scene.yaxis.range[0] < scene.yaxis.range[1]
+    # the camera stands at small depth and looks along it
+    assert figure.layout.scene.camera.eye.y < -1
+    assert abs(figure.layout.scene2.camera.eye.x) > 1
+
+
+def test_equal_aspect():
+    figures = all_figures()
+    for name, scene in (("pose", "scene"), ("pose", "scene2"), ("first", "scene2")):
+        box = figures[name].layout[scene]
+        lengths = [abs(np.ptp(box[axis].range)) for axis in ("xaxis", "yaxis", "zaxis")]
+        assert lengths == pytest.approx([lengths[0]] * 3), name
+        assert box.aspectratio.x == box.aspectratio.y == box.aspectratio.z, name
+        for points in (POSE[:, 0], POSE[:, 2], POSE[:, 1]):
+            assert float(points.max() - points.min()) < lengths[0]
+
+
+def test_unknown_joints_are_not_drawn():
+    pose = POSE.clone()
+    pose[WRIST] = torch.nan
+    figure = pose_figure(pose, H36M_17, "A pose.")
+    left = next(t for t in figure.data if t.name == "left")
+    dots = next(t for t in figure.data if t.name == "joints")
+    assert len(left.x) == 3 * 5 - 1  # six limbs on a side, one is missing
+    assert "left wrist" not in dots.text
+    assert len(dots.x) == 16
+    assert "NaN" not in figure.to_json()
+    with pytest.raises(ValueError, match="not NaN"):
+        pose_figure(POSE * torch.nan, H36M_17, "Nothing.")
+
+
+def test_a_shell_lies_around_its_joint_and_is_packed_small():
+    blob = volume_figure(VOLUMES[WRIST], GRID, "A volume.").data[-1]
+    assert blob.value.dtype == np.uint8
+    assert blob.x.dtype == np.int8
+    best = blob.value.argmax()
+    at = torch.tensor([float(blob.x[best]), float(blob.z[best]), float(blob.y[best])])
+    assert (at - VOXELS[WRIST]).abs().max() <= 0.5
+    assert blob.value.max() == 255
+    outside = blob.value.reshape(len(set(blob.z.tolist())), -1)
+    assert outside[0].max() < 0.25 * 255  # closed: the lowest shell ends inside
+
+
+def test_axes_of_the_volume_say_pixels_and_millimeters():
+    scene = volume_figure(VOLUMES[WRIST], GRID, "A volume.").layout.scene
+    assert "px" in scene.xaxis.title.text
+    assert "mm" in scene.yaxis.title.text
+    ticks = dict(zip(scene.yaxis.ticktext, scene.yaxis.tickvals, strict=True))
+    assert ticks["0"] == 31.5
+    assert dict(zip(scene.xaxis.ticktext, scene.xaxis.tickvals, strict=True))["256"] == 63.5
+
+
+def test_slices_start_at_the_peak_and_keep_it():
+    figure = slices_figure(VOLUMES[WRIST], GRID, "Slices.", max_slices=20)
+    assert len(figure.frames) <= 22
+    assert figure.data[0].z.max() == VOLUMES[WRIST].max().mul(255).round()
+    active = figure.layout.sliders[0].steps[figure.layout.sliders[0].active]
+    assert float(active.label) == pytest.approx(float(PLACES[WRIST, 2]), abs=16)
+
+
+def test_the_menu_shows_one_joint_at_a_time():
+    figure = all_figures()["first"]
+    buttons = figure.layout.updatemenus[0].buttons
+    assert [b.label.replace(" ", "_") for b in buttons] == list(H36M_17.joints)
+    for button in buttons:
+        shown = button.args[1]
+        assert len(shown) == len(figure.data)
+        blobs = [t for t, on in zip(figure.data, shown, strict=True) if on and "peak" in t.name]
+        assert [t.name.split(",")[0] for t in blobs] == [button.label]
+
+
+def test_sizes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="grid's shape"):
+        volume_figure(VOLUMES[WRIST], Grid((32, 64, 64)), "A volume.")
+    with pytest.raises(ValueError, match="skeleton"):
+        volume_figure(VOLUMES[WRIST], GRID, "A volume.", voxels=VOXELS)
+    with pytest.raises(ValueError, match="17 joints"):
+        pose_figure(POSE[:5], H36M_17, "A pose.")
+    with pytest.raises(ValueError, match="views"):
+        pose_figure(POSE, H36M_17, "A pose.", views=("above",))
+
+
+def test_the_page_needs_no_network():
+    page = prediction_page(a_prediction(), "photo.jpg")
+    mine = own_part(page)
+    assert len(mine) < 700_000
+    assert len(page) > 3_000_000  # plotly.js is inside
+    loads = re.findall(r"""(?:src|href|srcset|action)\s*=\s*["']?([^"'\s>]{0,20})""", mine)
+    assert loads
+    assert all(address.startswith("data:") for address in loads)
+    assert not re.search(r"https?:|//cdn|@import|url\(", mine)
+    assert "default-src 'none'" in mine
+
+
+def test_the_page_escapes_every_name():
+    evil = '</script><img src=x onerror="alert(1)">&.jpg'
+    page = own_part(prediction_page(a_prediction(weights=evil, box_source=evil), evil))
+    assert "<img" not in page
+    assert "&lt;/script&gt;&lt;img src=x onerror=&quot;alert(1)&quot;&gt;&amp;.jpg" in page
+    assert page.count("</script>") == 2
+
+
+def test_the_page_shows_everything():
+    page = prediction_page(a_prediction(), "photo.jpg")
+    figures = data_of(page)["figures"]
+    assert set(figures) == {"camera-view", "turned-view", "volume-view"}
+    for key, figure in figures.items():
+        assert figure["layout"]["meta"]["alt"]
+        switched = [t["meta"]["joint"] for t in figure["data"] if "meta" in t]
+        assert switched == list(range(17)), key
+    for words in ("guessed", "given", "mean limb lengths", "tiny", "5.12 m", "photo.jpg"):
+        assert words in page
+    assert own_part(page).count("<tr data-joint") == 17
+    assert page == prediction_page(a_prediction(), "photo.jpg")
+
+
+def test_the_page_without_a_volume_leaves_it_out():
+    page = prediction_page(a_prediction(volume=False))
+    assert set(data_of(page)["figures"]) == {"camera-view", "turned-view"}
+    assert 'id="volume-view"' not in page
+
+
+def test_the_page_with_an_unknown_joint():
+    prediction = a_prediction()
+    pose, joints = prediction.pose_mm.clone(), prediction.joints_px.clone()
+    pose[WRIST], joints[WRIST] = torch.nan, torch.nan
+    page = own_part(prediction_page(a_prediction(pose_mm=pose, joints_px=joints)))
+    assert "nan" not in re.sub(r'"bdata":"[^"]*"|base64,[^"]*', "", page).lower()
+    assert page.count("<circle") == 16
+
+
+def test_only_the_flat_figures_need_matplotlib():
+    for path in Path(volpose.plot.__file__).parent.glob("*.py"):
+        imports = re.findall(r"(?m)^\s*(?:import|from) matplotlib", path.read_text())
+        assert bool(imports) == (path.name == "figures2d.py"), path.name
+    assert callable(volpose.plot.stack_figure)  # found when it is first asked for
+    with pytest.raises(AttributeError):
+        volpose.plot.no_such_figure  # noqa: B018
+
+
+@pytest.fixture(name="flat")
+def _flat():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    from volpose.plot import figures2d
+
+    yield figures2d
+    figures2d.plt.close("all")
+
+
+def test_flat_pose(flat):
+    joints = PLACES[:, :2].clone()
+    joints[WRIST] = torch.nan
+    figure = flat.image_with_pose(IMAGE, joints, H36M_17, truth_px=joints + 3, crop_size=256.0)
+    (ax,) = figure.axes
+    assert len(ax.lines) == 2 * 15
+    assert ax.get_ylim() == (256, 0)
+    assert {line.get_color() for line in ax.lines} > {COLORS["left"], COLORS["right"]}
+    assert ax.collections[0].get_offsets().shape == (16, 2)
+
+
+def test_flat_sheet_and_stack(flat):
+    images = IMAGE[None].expand(3, -1, -1, -1)
+    poses = PLACES[None, :, :2].expand(3, -1, -1)
+    sheet = flat.image_grid(images, poses, H36M_17, ["a", "b", "c"], columns=2, crop_size=256.0)
+    assert [ax.get_xlabel() for ax in sheet.axes] == ["a", "b", "c", ""]
+    with pytest.raises(ValueError, match="labels"):
+        flat.image_grid(images, labels=["a"])
+    stages = [t.volume()[WRIST] for t in coarse_to_fine_targets(VOXELS, GRID, (1, 4, 64))]
+    figure = flat.stack_figure(stages, GRID)
+    top = figure.axes[5].images[0]
+    assert top.get_extent() == [0, 256, -1000, 1000]
+    row, column = np.unravel_index(top.get_array().argmax(), (64, 64))
+    assert abs(GRID.to_places(torch.tensor([column, 0.0, row]))[2] - PLACES[WRIST, 2]) < 16
+
+
+def test_flat_curves(flat, tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("step,images,seconds,cpu_seconds,loss_0,loss_1\n1,8,1,1,2.0,3.0\n2,16,2,2,1,2\n")
+    (ax,) = flat.loss_curve(log).axes
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[2, 1], [3, 2]]
+    with pytest.raises(FileNotFoundError):
+        flat.loss_curve(tmp_path / "none.csv")
+    log.write_text("step\n")
+    with pytest.raises(ValueError, match="no losses"):
+        flat.loss_curve(log)
+
+
+def test_flat_bars(flat):
+    errors = {"MPJPE (mm)": torch.tensor([50.0, 70.0, 90.0])}
+    actions = ["Eating", "Eating", "Walking"]
+    table = ActionTable.from_samples(errors, actions, "truth", "truth", "test")
+    tables = {"ours": table, "again": table.to_json()}
+    (ax,) = flat.action_bars(tables, "MPJPE (mm)").axes
+    assert [bar.get_height() for bar in ax.patches] == [60, 90, 60, 90]
+    with pytest.raises(ValueError, match="metric"):
+        flat.action_bars(tables, "PCK")
