@@ -1,6 +1,7 @@
 """Switch on shape checks for the package: jaxtyping's annotations, checked by beartype."""
 
 import hypothesis
+import jaxtyping
 import pytest
 import torch
 from jaxtyping import install_import_hook
@@ -18,3 +19,11 @@ hypothesis.settings.load_profile("volpose")
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def jaxtyping_disabled():
+    """Switch the shape checks off for one test."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

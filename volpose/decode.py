@@ -150,8 +150,13 @@ def root_depth_from_limbs(
     Returns:
         Root depth in mm, positive.
 
+    Raises:
+        ValueError: there are other numbers of limbs and lengths.
+
     Paper: Sec. 4.3 (root depth from an average skeleton), used for Table 4.
     """
+    if lengths.shape[-1] != len(limbs):
+        raise ValueError(f"lengths must name {len(limbs)} limbs, got {lengths.shape[-1]}")
     rays = crop_camera(camera, box, crop_size).back_project(
         places[..., :2], torch.ones_like(places[..., 2])
     )

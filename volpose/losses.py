@@ -25,8 +25,15 @@ def coordinate_loss(
         predicted, truth: positions in one unit, such as those of `Grid.to_unit`.
         valid: False for a joint that is not to be learned from; its truth may be NaN.
 
+    Raises:
+        ValueError: the two have other shapes.
+
     Paper: Sec. 3.1, Eq. 1.
     """
+    if predicted.shape != truth.shape:
+        raise ValueError(
+            f"predicted must have truth's shape {tuple(truth.shape)}, got {tuple(predicted.shape)}"
+        )
     if valid is None:
         valid = torch.ones(truth.shape[:-1], dtype=torch.bool, device=truth.device)
     difference = torch.where(valid[..., None], predicted - truth, torch.zeros_like(predicted))

@@ -70,6 +70,9 @@ def mpjpe(
     Returns:
         (...) mm; NaN where no joint is valid.
 
+    Raises:
+        ValueError: the two have other numbers of joints.
+
     Paper: Sec. 4.2.
     """
     return _mean_of_valid(_joint_errors(predicted, truth), valid)
@@ -96,10 +99,11 @@ def procrustes_align(
         (..., J, 3) mm, the prediction after the alignment.
 
     Raises:
-        ValueError: a valid joint is not finite.
+        ValueError: the two have other joints, or a valid joint is not finite.
 
     Paper: Sec. 4.2, "reconstruction error".
     """
+    _check_same_joints(predicted, truth)
     valid = torch.ones_like(truth[..., 0], dtype=torch.bool) if valid is None else valid
     weight = valid.to(truth.dtype)[..., None]
     predicted_mean, from_mean = _centered(predicted, weight, "predicted")
@@ -212,7 +216,16 @@ def auc(
 
 
 def _joint_errors(predicted: Tensor, truth: Tensor) -> Tensor:
+    _check_same_joints(predicted, truth)
     return (predicted - truth).norm(dim=-1)
+
+
+def _check_same_joints(predicted: Tensor, truth: Tensor) -> None:
+    if predicted.shape[-2:] != truth.shape[-2:]:
+        raise ValueError(
+            f"predicted and truth must have the same joints (..., J, 3), but predicted has shape "
+            f"{tuple(predicted.shape)} and truth {tuple(truth.shape)}"
+        )
 
 
 def _mean_of_valid(values: Tensor, valid: Tensor | None) -> Tensor:

@@ -1,0 +1,159 @@
+"""A trained network together with all it takes to use it: grid, joints, crop size, decoder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from volpose.decode import argmax_voxel, confidence, mirror_average, peak_voxel
+from volpose.grid import Grid
+from volpose.network import NetworkConfig
+from volpose.skeleton import SKELETONS, Skeleton, mirror_joints
+from volpose.storage import load_weights, read_safetensors, write_safetensors
+
+DECODERS = {"peak": peak_voxel, "argmax": argmax_voxel}
+
+
+@dataclass(frozen=True, eq=False)
+class Estimator:
+    """A network that turns crops into places.
+
+    Args:
+        config: how the network is built and read.
+        model: the network.
+        card: where it comes from: data, seed, time, licence, mean limb lengths of its training
+            subjects (mm).
+    """
+
+    config: NetworkConfig
+    model: nn.Module
+    card: dict = field(default_factory=dict)
+
+    @classmethod
+    def untrained(cls, config: NetworkConfig) -> Estimator:
+        """A network with random weights."""
+        return cls(config, config.build())
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the last volume."""
+        return self.config.grid
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """The joints the network predicts."""
+        return SKELETONS[self.config.skeleton]
+
+    def mean_limbs(self) -> Float[Tensor, " limbs"]:
+        """Mean limb lengths (mm) of whom the network was trained on, from its card.
+
+        Raises:
+            ValueError: the card does not name them.
+        """
+        if "mean_limbs_mm" not in self.card:
+            raise ValueError("the weights' card names no mean limb lengths (mean_limbs_mm)")
+        return torch.tensor(self.card["mean_limbs_mm"])
+
+    def prepare(
+        self, images: Float[Tensor, "batch 3 side side"] | UInt8[Tensor, "batch 3 side side"]
+    ) -> Float[Tensor, "batch 3 size size"]:
+        """Bring crops to the network's range and size: [0, 1], area-averaged.
+
+        Raises:
+            ValueError: the crops are smaller than the network's input.
+        """
+        size = self.config.image_size
+        if images.shape[-1] < size:
+            raise ValueError(f"images must be at least {size} px wide, got {images.shape[-1]}")
+        images = images / 255 if images.dtype == torch.uint8 else images
+        return (
+            images if images.shape[-1] == size else F.interpolate(images, (size, size), mode="area")
+        )
+
+    @torch.inference_mode()
+    def volume(
+        self, images: Tensor, mirror: bool = False
+    ) -> Float[Tensor, "batch joints depth height width"]:
+        """The last volume of the stack for crops (B, 3, S, S), fp32.
+
+        Args:
+            images: crops, uint8 or in [0, 1].
+            mirror: average with the mirror image's volume.
+
+        Raises:
+            ValueError: the network regresses coordinates and has no volume.
+        """
+        if self.config.kind == "coordinate":
+            raise ValueError("a coordinate-regression network has no volume")
+        self.model.eval()
+        crops = self.prepare(images)
+        if mirror:
+            return mirror_average(lambda x: self.model(x)[-1], crops, self.skeleton)
+        return self.model(crops)[-1]
+
+    @torch.inference_mode()
+    def places(
+        self, images: Tensor, mirror: bool = False, decoder: str = "peak"
+    ) -> tuple[Float[Tensor, "batch joints 3"], Float[Tensor, "batch joints"]]:
+        """Crops (B, 3, S, S) -> places and confidences.
+
+        Args:
+            images, mirror: as in `volume`.
+            decoder: "peak" (between the voxels) or "argmax" (the paper's).
+
+        Returns:
+            x, y in pixels of a crop of the network's ``image_size`` and z in mm from the root;
+            peak heights in [0, 1] (1 for coordinate regression, which has none). The root's own
+            z is 0 by definition and is not decoded.
+
+        Raises:
+            ValueError: unknown decoder.
+        """
+        if decoder not in DECODERS:
+            raise ValueError(f"decoder must be one of {tuple(DECODERS)}, got {decoder!r}")
+        if self.config.kind == "coordinate":
+            voxels = self.grid.from_unit(self._coordinates(images, mirror))
+            sure = torch.ones(voxels.shape[:-1], device=voxels.device)
+        else:
+            volume = self.volume(images, mirror)
+            voxels, sure = DECODERS[decoder](volume), confidence(volume)
+        places = self.grid.to_places(voxels)
+        places[:, self.skeleton.root, 2] = 0
+        return places, sure
+
+    def _coordinates(self, images: Tensor, mirror: bool) -> Tensor:
+        self.model.eval()
+        crops = self.prepare(images)
+        unit = self.model(crops)
+        if not mirror:
+            return unit
+        flipped = mirror_joints(self.model(crops.flip(-1)), self.skeleton)
+        return (unit + flipped * flipped.new_tensor([-1.0, 1.0, 1.0])) / 2
+
+    def save(self, path: str | Path) -> None:
+        """Write weights, configuration and card to one safetensors file, all or nothing."""
+        tensors = {k: v.contiguous() for k, v in self.model.state_dict().items()}
+        header = {"config": json.dumps(self.config.to_json()), "card": json.dumps(self.card)}
+        write_safetensors(path, tensors, header)
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Estimator:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is damaged, or holds something else than a volpose network.
+        """
+        tensors, header = read_safetensors(path, str(device))
+        if "config" not in header:
+            raise ValueError(f"{path}: not the weights of a volpose network (no configuration)")
+        config = NetworkConfig.from_json(json.loads(header["config"]))
+        model = config.build()
+        load_weights(model, tensors, path)
+        return cls(config, model.to(device).eval(), json.loads(header.get("card", "{}")))

@@ -1,0 +1,163 @@
+"""A photograph in, a metric pose out, with every assumption named."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from volpose.camera import Camera
+from volpose.crop import Box, crop_person, to_image
+from volpose.decode import metric_pose, root_depth_from_limbs
+from volpose.estimator import Estimator
+from volpose.metrics import root_relative
+from volpose.skeleton import Skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One person in one image.
+
+    Attributes:
+        skeleton: the joints.
+        pose_mm: (J, 3) relative to the root, mm, camera frame (x right, y down, z away).
+        joints_px: (J, 2) in the image, px.
+        confidence: (J,) in [0, 1], the height of each joint's peak.
+        root_depth_mm: distance of the root along the optical axis, mm.
+        root_source, camera_source, box_source: where these came from.
+        weights: name or file of the network.
+        image: (3, H, W) the photograph, uint8.
+        crop: (3, S, S) what the network saw, in [0, 1].
+        volume: (J, D, S/4, S/4) likelihoods; None for coordinate regression.
+        box, camera: as used.
+    """
+
+    skeleton: Skeleton
+    pose_mm: Float[Tensor, "joints 3"]
+    joints_px: Float[Tensor, "joints 2"]
+    confidence: Float[Tensor, " joints"]
+    root_depth_mm: float
+    root_source: str
+    camera_source: str
+    box_source: str
+    weights: str
+    image: UInt8[Tensor, "3 height width"]
+    crop: Float[Tensor, "3 size size"]
+    volume: Float[Tensor, "joints depth rows columns"] | None
+    box: Box
+    camera: Camera
+
+    def to_json(self) -> dict:
+        """The prediction as plain lists, numbers and strings."""
+        return {
+            "joints": list(self.skeleton.joints),
+            "pose_mm": _rounded(self.pose_mm, 1),
+            "joints_px": _rounded(self.joints_px, 2),
+            "confidence": _rounded(self.confidence, 4),
+            "root_depth_mm": round(self.root_depth_mm, 1),
+            "root_source": self.root_source,
+            "camera_source": self.camera_source,
+            "box_source": self.box_source,
+            "weights": self.weights,
+        }
+
+
+def read_image(path: str | Path) -> UInt8[Tensor, "3 height width"]:
+    """Read any image file as RGB, turned as its EXIF tag says.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no image, or is truncated.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such image file")
+    try:
+        with warnings.catch_warnings(), Image.open(path) as file:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = ImageOps.exif_transpose(file).convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f"{path}: not a readable image ({error})") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"{path}: image too large ({error})") from error
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def predict(
+    image: UInt8[Tensor, "3 height width"],
+    estimator: Estimator,
+    box: Sequence[float] | None = None,
+    camera: Sequence[float] | None = None,
+    weights: str = "",
+    mirror: bool = True,
+) -> Prediction:
+    """Predict the pose of one person.
+
+    Args:
+        image: the photograph.
+        estimator: the network.
+        box: x, y, width, height of the person in px; without it the person must fill the image.
+        camera: fx, fy, cx, cy in px; without it `Camera.guess` is used, and all depths scale with
+            the true focal length.
+        weights: name of the network, for the record.
+        mirror: average with the mirror image.
+
+    Raises:
+        ValueError: the box lies outside the image, or box or camera are not finite and positive.
+
+    Paper: Sec. 4.3; the root depth is found from mean limb lengths, as for Table 4.
+    """
+    height, width = image.shape[-2:]
+    square, box_source = _box(box, width, height)
+    view, camera_source = _camera(camera, width, height)
+    size = estimator.config.image_size
+    crop = crop_person(image, square, size)
+    places, sure = estimator.places(crop[None], mirror)
+    volume = None
+    if estimator.config.kind != "coordinate":
+        volume = estimator.volume(crop[None], mirror)[0]
+    limbs = estimator.skeleton.limbs
+    depth = root_depth_from_limbs(places, square, view, limbs, estimator.mean_limbs(), float(size))
+    pose = metric_pose(places, square, view, depth, float(size))
+    return Prediction(
+        skeleton=estimator.skeleton,
+        pose_mm=root_relative(pose, estimator.skeleton.root)[0],
+        joints_px=to_image(places[0, :, :2], square, float(size)),
+        confidence=sure[0],
+        root_depth_mm=float(depth),
+        root_source="mean limb lengths of the training subjects",
+        camera_source=camera_source,
+        box_source=box_source,
+        weights=weights,
+        image=image,
+        crop=crop,
+        volume=volume,
+        box=square,
+        camera=view,
+    )
+
+
+def _box(values: Sequence[float] | None, width: int, height: int) -> tuple[Box, str]:
+    if values is None:
+        return Box.from_corner(0, 0, width, height), "whole image"
+    if len(values) != 4:
+        raise ValueError(f"box must be four numbers X,Y,W,H in px, got {len(values)}")
+    return Box.from_corner(*map(float, values)), "given"
+
+
+def _camera(values: Sequence[float] | None, width: int, height: int) -> tuple[Camera, str]:
+    if values is None:
+        return Camera.guess(width, height), "guessed: focal length = longer side of the image"
+    if len(values) != 4:
+        raise ValueError(f"camera must be four numbers FX,FY,CX,CY in px, got {len(values)}")
+    return Camera.from_values(*map(float, values)), "given"
+
+
+def _rounded(values: Tensor, digits: int) -> list:
+    return np.round(values.detach().cpu().double().numpy(), digits).tolist()

@@ -1,0 +1,72 @@
+"""Files that are complete or absent: safetensors and text, written beside and then moved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+
+@contextmanager
+def complete_or_absent(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; move it there only if the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file, all or nothing."""
+    with complete_or_absent(path) as partial:
+        partial.write_text(text, encoding="utf8")
+
+
+def write_safetensors(path: str | Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    """Write a safetensors file, all or nothing: the old one stays until the new is complete."""
+    with complete_or_absent(path) as partial:
+        save_file(tensors, partial, metadata=header)
+
+
+def read_safetensors(path: str | Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict]:
+    """Read tensors and header of a safetensors file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is truncated, damaged, or not safetensors at all.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such weights file")
+    try:
+        with safe_open(str(path), framework="pt", device=device) as file:
+            return {k: file.get_tensor(k) for k in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path}: not a readable safetensors file ({error})") from error
+
+
+def load_weights(model: nn.Module, tensors: dict[str, Tensor], path: str | Path) -> None:
+    """Copy named tensors into a network.
+
+    Raises:
+        ValueError: names or shapes are those of another network.
+    """
+    own = model.state_dict()
+    for name in sorted(set(own) ^ set(tensors)):
+        where = "misses" if name in own else "has an unknown"
+        raise ValueError(f"{path}: weights of another network: the file {where} tensor {name!r}")
+    for name, tensor in tensors.items():
+        if own[name].shape != tensor.shape:
+            raise ValueError(
+                f"{path}: weights of another network: tensor {name!r} has shape "
+                f"{tuple(tensor.shape)}, expected {tuple(own[name].shape)}"
+            )
+    model.load_state_dict(tensors)
