@@ -28,8 +28,14 @@ def test_one_volume_per_hourglass(z_bins):
 # millions of parameters of the full-size networks, spec of the released and of Newell's wiring
 @pytest.mark.parametrize(
     ("z_bins", "uniform", "released"),
-    [((64,), 3.6, 13.8), ((1, 64), 6.7, 26.9), ((64, 64), None, 27.6), ((1, 2, 64), None, 40.2)]
-    + [((1, 2, 4, 64), 12.9, 53.6), ((64,) * 4, 14.5, 55.9)],
+    [
+        ((64,), 3.6, 13.8),
+        ((1, 64), 6.7, 26.9),
+        ((64, 64), None, 27.6),
+        ((1, 2, 64), None, 40.2),
+        ((1, 2, 4, 64), 12.9, 53.6),
+        ((64,) * 4, 14.5, 55.9),
+    ],
 )
 def test_parameter_counts(z_bins, uniform, released):
     with torch.device("meta"):

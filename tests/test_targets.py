@@ -60,8 +60,15 @@ def test_one_slice_is_the_2d_heatmap():
 
 @pytest.mark.parametrize(
     ("d", "window", "sigma"),
-    [(1, 1, None), (2, 1, None), (4, 1, None), (8, 3, 0.75), (16, 5, 1.25), (32, 7, 1.75)]
-    + [(64, 13, 3.25)],
+    [
+        (1, 1, None),
+        (2, 1, None),
+        (4, 1, None),
+        (8, 3, 0.75),
+        (16, 5, 1.25),
+        (32, 7, 1.75),
+        (64, 13, 3.25),
+    ],
 )
 def test_official_windows_and_sigmas_along_z(d, window, sigma):
     zind = 40  # 1-based, as in the released annotation

@@ -90,12 +90,13 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     config = replace(CONFIG, learning_rate=1e30, warmup=0)
-    with pytest.raises(ValueError, match="loss is .* at step"):
+    with pytest.raises(ValueError, match=r"loss is .* at step"):
         fit(config, small_data(), tmp_path, progress=False)
 
 
 def test_every_epoch_shows_every_image_once_in_a_new_order():
-    epochs = [sum((batch_indices(CONFIG, 4 * e + s, 32) for s in range(4)), []) for e in range(3)]
+    steps = [batch_indices(CONFIG, step, 32) for step in range(12)]
+    epochs = [[i for step in steps[first : first + 4] for i in step] for first in (0, 4, 8)]
     assert all(sorted(epoch) == list(range(32)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
     with pytest.raises(ValueError, match="batch_size 8 is larger than the data set"):

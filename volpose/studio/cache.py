@@ -1,7 +1,6 @@
 """A split on disk: pictures in one memory-mapped file, written in parallel, resumed if stopped."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tqdm import tqdm
 from volpose.camera import Camera
 from volpose.crop import Box
 from volpose.data.samples import Batch, Sample
+from volpose.storage import complete_or_absent, write_text
 from volpose.studio.actions import ACTIONS
 from volpose.studio.dataset import Studio, describe
 from volpose.studio.look import SUBJECTS
@@ -99,16 +99,15 @@ def _claim(folder: Path, configuration: dict) -> None:
         raise ValueError(f"folder {folder} must be new, empty or a split, but holds other files")
     else:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_atomically(header, json.dumps(configuration, indent=1).encode())
+        write_text(header, json.dumps(configuration, indent=1))
     if not (folder / IMAGES).exists():
         for part in folder.glob(f"{PARTS}/*"):
             part.unlink()
         (folder / PARTS).mkdir(exist_ok=True)
         size = configuration["size"]
         shape = (configuration["count"], 3, size, size)
-        draft = folder / f"{IMAGES}.draft"
-        np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=shape).flush()
-        os.replace(draft, folder / IMAGES)
+        with complete_or_absent(folder / IMAGES) as partial:
+            np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape).flush()
 
 
 def _rows(chunk: int, count: int) -> range:
@@ -131,7 +130,7 @@ def _write_chunk(studio: Studio, folder: Path, chunk: int) -> None:
         rows.append(_labels_of(batch))
     images.flush()  # pictures first: the marker must never promise what is not there
     labels = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-    _save_atomically(_part(folder, chunk), labels)
+    _save_labels(_part(folder, chunk), labels)
 
 
 def _labels_of(batch: Batch) -> dict[str, np.ndarray]:
@@ -156,7 +155,7 @@ def _merge_labels(folder: Path, chunks: int) -> None:
     for chunk in range(chunks):
         with np.load(_part(folder, chunk)) as stored:
             parts.append({name: stored[name] for name in stored.files})
-    _save_atomically(
+    _save_labels(
         folder / LABELS, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     )
     for chunk in range(chunks):
@@ -164,17 +163,9 @@ def _merge_labels(folder: Path, chunks: int) -> None:
     (folder / PARTS).rmdir()
 
 
-def _save_atomically(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    draft = path.with_name(f"{path.name}.draft")
-    with open(draft, "wb") as stream:
+def _save_labels(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    with complete_or_absent(path) as partial, open(partial, "wb") as stream:
         np.savez(stream, **arrays)
-    os.replace(draft, path)
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    draft = path.with_name(f"{path.name}.draft")
-    draft.write_bytes(content)
-    os.replace(draft, path)
 
 
 class CachedSplit:
