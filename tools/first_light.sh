@@ -17,13 +17,16 @@ for name in studio-tiny studio-tiny-coordinate studio-tiny-wild; do
 done
 python tools/ship.py runs/studio-tiny runs/studio-tiny-wild
 
-evaluate() { volpose evaluate "$1" --data studio:test --count 3000 --json "$out/$2.json" "${@:3}"; }
-evaluate studio-tiny studio-tiny
-evaluate studio-tiny studio-tiny-argmax --decoder argmax
-evaluate studio-tiny studio-tiny-mirror --mirror
-evaluate studio-tiny studio-tiny-mean-limbs --root mean-limbs
-evaluate studio-tiny studio-tiny-own-limbs --root own-limbs
-evaluate studio-tiny studio-tiny-on-wild --variation wild
-evaluate studio-tiny-wild studio-tiny-wild
-evaluate studio-tiny-wild studio-tiny-wild-on-wild --variation wild
-evaluate runs/studio-tiny-coordinate/weights.safetensors studio-tiny-coordinate
+for kind in default wild; do
+    volpose render studio:test --count 3000 --size 64 --variation $kind --out "runs/data/test-$kind"
+done
+evaluate() { volpose evaluate "$1" --data "runs/data/test-$2" --json "$out/$3.json" "${@:4}"; }
+evaluate studio-tiny default studio-tiny
+evaluate studio-tiny default studio-tiny-argmax --decoder argmax
+evaluate studio-tiny default studio-tiny-mirror --mirror
+evaluate studio-tiny default studio-tiny-mean-limbs --root mean-limbs
+evaluate studio-tiny default studio-tiny-own-limbs --root own-limbs
+evaluate studio-tiny wild studio-tiny-on-wild
+evaluate studio-tiny-wild default studio-tiny-wild
+evaluate studio-tiny-wild wild studio-tiny-wild-on-wild
+evaluate runs/studio-tiny-coordinate/weights.safetensors default studio-tiny-coordinate
