@@ -13,6 +13,8 @@ SETTINGS := _config.yml _toc.yml
 
 # Notebooks choose matplotlib's inline backend by themselves, and this environment's kernel.
 unexport MPLBACKEND
+# Tests and chapters run two at a time: one thread each is faster than two that wait for each other.
+export OMP_NUM_THREADS ?= 1
 export JUPYTER_PREFER_ENV_PATH := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 

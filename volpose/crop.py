@@ -142,9 +142,10 @@ def _check_overlap(box: Box, height: int, width: int) -> None:
     if bool(inside.all()):
         return
     (x, y), side = box.center[~inside][0].tolist(), box.side[~inside][0].item()
+    which = "it" if inside.numel() == 1 else f"box {int((~inside).flatten().nonzero()[0])}"
     raise ValueError(
-        f"box must overlap the image of {width} x {height} px, but {int((~inside).sum())} of "
-        f"{inside.numel()} do not; the first has its center at ({x:g}, {y:g}) and side {side:g} px"
+        f"box must overlap the image of {width} x {height} px, but {which} has its center at "
+        f"({x:g}, {y:g}) and side {side:g} px"
     )
 
 

@@ -76,7 +76,7 @@ class Estimator:
             images if images.shape[-1] == size else F.interpolate(images, (size, size), mode="area")
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def volume(
         self, images: Tensor, mirror: bool = False
     ) -> Float[Tensor, "batch joints depth height width"]:
@@ -97,7 +97,7 @@ class Estimator:
             return mirror_average(lambda x: self.model(x)[-1], crops, self.skeleton)
         return self.model(crops)[-1]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def places(
         self, images: Tensor, mirror: bool = False, decoder: str = "peak"
     ) -> tuple[Float[Tensor, "batch joints 3"], Float[Tensor, "batch joints"]]:

@@ -20,9 +20,17 @@ def complete_or_absent(path: str | Path) -> Iterator[Path]:
     partial = path.with_name(path.name + ".partial")
     try:
         yield partial
+        partial.chmod(0o666 & ~_umask())  # some writers leave files readable by the owner alone
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """The process's mask of permissions; reading it means setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -5,6 +5,10 @@
   const NARROW = 600; // px
   const SLIDER_HEIGHT = 100; // px, with its labels
   const BUTTONS_HEIGHT = 55; // px
+  const AXIS_TITLE = 45; // px, the room for the numbers and the title of an axis
+  const FLAT_GAP = 70; // px below a stacked panel with axes: their titles, the next panel's title
+  const SCENE_GAP = 34; // px below a stacked scene: the next panel's title
+  const COLORBAR_WIDTH = 95; // px, with its numbers and title
   const UNUSED_BUTTONS = [
     "zoom2d", "pan2d", "select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d",
     "zoom3d", "pan3d", "orbitRotation", "tableRotation", "resetCameraLastSave3d",
@@ -95,14 +99,14 @@
 
   // ---- narrow screens ---------------------------------------------------------------------
 
-  // Panels that stand side by side: [{left, right, place(bottom, top)}] from left to right.
+  // Panels that stand side by side: [{left, right, flat, place(bottom, top)}] from left to right.
   function columnsOf(layout) {
     const panels = [];
     for (const key of keysLike(layout, /^scene\d*$/)) {
       const domain = (layout[key].domain = layout[key].domain || {});
       const [left, right] = domain.x || [0, 1];
       const place = (bottom, top) => Object.assign(domain, { x: [0, 1], y: [bottom, top] });
-      panels.push({ left, right, place });
+      panels.push({ left, right, place, flat: false });
     }
     for (const key of keysLike(layout, /^xaxis\d*$/)) {
       const x = layout[key];
@@ -113,51 +117,77 @@
         x.domain = [0, 1];
         y.domain = [bottom, top];
       };
-      panels.push({ left, right, place });
+      panels.push({ left, right, place, flat: true });
     }
     return panels.sort((a, b) => a.left - b.left);
   }
 
-  // One row of panels becomes one column; a panel's title goes with it.
-  function stack(layout, height) {
+  // One row of panels becomes one column; a panel's title goes with it. Returns the height that
+  // the figure needs; `controls` is the part of it below the panels.
+  function stack(layout, height, controls) {
     const panels = columnsOf(layout);
     const inOneRow = panels.every((panel, i) => i === 0 || panel.left >= panels[i - 1].right - 0.01);
-    if (panels.length < 2 || !inOneRow) return height;
-    const share = 1 / panels.length;
+    if (panels.length < 2 || !inOneRow) return height + controls;
+    const total = Math.round(height * 0.72 * panels.length) + controls;
+    const inside = total - layout.margin.t - layout.margin.b; // px
+    const gaps = panels.slice(1).map((_, i) => (panels[i].flat ? FLAT_GAP : SCENE_GAP) / inside);
+    const share = (1 - gaps.reduce((sum, gap) => sum + gap, 0)) / panels.length;
+    let top = 1;
     panels.forEach((panel, i) => {
-      const top = 1 - i * share;
-      panel.place(top - share * 0.86, top);
+      panel.place(Math.max(top - share, 0), top);
       for (const note of layout.annotations || []) {
         const belongs = note.xref === "paper" && note.x >= panel.left && note.x <= panel.right;
         if (belongs && !note.moved) Object.assign(note, { x: 0.5, y: top, moved: true });
       }
+      top -= share + (gaps[i] || 0);
     });
-    return Math.round(height * 0.72 * panels.length);
+    return total;
+  }
+
+  // Plotly fits a scene to the height of its panel, so that a panel higher than wide cuts the
+  // scene off at its sides. Make it smaller: a cube of another size where lines are parallel (the
+  // viewer's distance means nothing there), a greater distance in perspective.
+  function fitScenes(layout, width, height) {
+    const inside = height - layout.margin.t - layout.margin.b;
+    for (const key of keysLike(layout, /^scene\d*$/)) {
+      const scene = layout[key];
+      const [bottom, top] = (scene.domain && scene.domain.y) || [0, 1];
+      const [left, right] = (scene.domain && scene.domain.x) || [0, 1];
+      const share = ((right - left) * width) / ((top - bottom) * inside);
+      if (share >= 1) continue;
+      const camera = (scene.camera = scene.camera || {});
+      const parallel = camera.projection && camera.projection.type === "orthographic";
+      if (parallel && scene.aspectratio) {
+        for (const axis of ["x", "y", "z"]) scene.aspectratio[axis] *= share;
+      } else {
+        camera.eye = camera.eye || { x: 1.25, y: 1.25, z: 1.25 };
+        for (const axis of ["x", "y", "z"]) camera.eye[axis] /= share;
+      }
+    }
   }
 
   // Legend above the plot; slider over the whole width below it; buttons below the slider.
-  function narrow(layout, height) {
-    height = stack(layout, height);
-    const margin = Object.assign({}, layout.margin, { l: 8, r: 8 });
+  function narrow(layout, data, width, height) {
+    const margin = (layout.margin = Object.assign({}, layout.margin, { l: 8, r: 8 }));
     if (keysLike(layout, /^[xy]axis\d*$/).length) margin.l = 44;
     layout.legend = Object.assign({}, layout.legend, {
       orientation: "h", x: 0, xanchor: "left", y: 1.02, yanchor: "bottom",
     });
-    let below = 45; // px, the room for an axis title
+    let controls = 0; // px
+    const putBelow = (control, size) => {
+      const pad = { t: AXIS_TITLE + controls, b: 0, l: 0, r: 0 };
+      Object.assign(control, { x: 0, xanchor: "left", y: 0, yanchor: "top", pad });
+      controls += size;
+    };
     for (const slider of layout.sliders || []) {
-      const pad = { t: below, b: 0, l: 0, r: 0 };
-      Object.assign(slider, { x: 0, xanchor: "left", len: 1, y: 0, yanchor: "top", pad });
-      below += SLIDER_HEIGHT;
-      height += SLIDER_HEIGHT;
+      putBelow(slider, SLIDER_HEIGHT);
+      slider.len = 1;
     }
-    for (const menu of layout.updatemenus || []) {
-      const pad = { t: below, b: 0, l: 0, r: 0 };
-      Object.assign(menu, { x: 0, xanchor: "left", y: 0, yanchor: "top", pad });
-      below += BUTTONS_HEIGHT;
-      height += BUTTONS_HEIGHT;
-    }
-    if (below > 45) margin.b = below;
-    layout.margin = margin;
+    for (const menu of layout.updatemenus || []) putBelow(menu, BUTTONS_HEIGHT);
+    if (controls) margin.b = AXIS_TITLE + controls;
+    height = stack(layout, height, controls);
+    const withBar = data.some((trace) => trace.colorbar && trace.showscale !== false);
+    fitScenes(layout, width - margin.l - margin.r - (withBar ? COLORBAR_WIDTH : 0), height);
     return height;
   }
 
@@ -177,7 +207,7 @@
     } else {
       layout.scene = layout.scene || {};
     }
-    if (isNarrow(div)) height = narrow(layout, height);
+    if (isNarrow(div)) height = narrow(layout, figure.data, div.clientWidth, height);
     layout.height = height;
     div.style.height = height + "px";
     // Plotly paints the active button almost white, whatever the mode.

@@ -32,7 +32,7 @@ from volpose.plot.traces import (
 )
 from volpose.skeleton import Skeleton
 
-PANELS = (("image", 0.0, 0.28), ("its volume", 0.29, 0.68), ("its 3D pose", 0.68, 1.0))
+PANELS = (("image (px)", 0.0, 0.27), ("its volume", 0.28, 0.65), ("its 3D pose", 0.66, 1.0))
 POSE_VIEW = {"x": 1.15, "y": -1.3, "z": 0.3}  # between the camera's view and the turned one
 MAX_VOXELS = 3375  # for each joint: 15 voxels each way
 
@@ -155,18 +155,13 @@ def _image_traces(image: Tensor, places: Tensor, grid: Grid, skeleton: Skeleton)
 
 def _image_axes(grid: Grid) -> dict:
     ticks = [grid.crop_size * part / 4 for part in range(5)]
+    # without titles: on a narrow screen they would lie on the name of the next panel
     axis = {"constrain": "domain", "showgrid": False, "zeroline": False, "tickvals": ticks}
     left, right = PANELS[0][1:]
     return {
-        "xaxis": axis
-        | {
-            "title": {"text": "x (px)", "standoff": 2},
-            "domain": [left, right],
-            "range": [0, ticks[-1]],
-        },
-        "yaxis": axis
-        | {"title": "y (px)", "range": [ticks[-1], 0], "scaleanchor": "x", "domain": [0, 1]},
-        "margin": {"l": 50, "r": 0, "t": 74, "b": 60},
+        "xaxis": axis | {"domain": [left, right], "range": [0, ticks[-1]]},
+        "yaxis": axis | {"range": [ticks[-1], 0], "scaleanchor": "x", "domain": [0, 1]},
+        "margin": {"l": 30, "r": 0, "t": 74, "b": 50},
     }
 
 
