@@ -9,7 +9,7 @@ out=results/first-light
 
 # the baseline's steps are cheaper: it sees more images, so that it trains at least as long
 volpose train tiny --out runs/studio-tiny
-volpose train tiny --out runs/studio-tiny-coordinate --network coordinate --samples 240000
+volpose train tiny --out runs/studio-tiny-coordinate --network coordinate --samples 260000
 volpose train tiny --out runs/studio-tiny-wild --variation wild
 
 for name in studio-tiny studio-tiny-coordinate studio-tiny-wild; do

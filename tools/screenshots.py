@@ -9,6 +9,7 @@ Chrome on the machine, so this is a developer's tool and no part of the tests.
 import argparse
 import asyncio
 import base64
+import io
 import itertools
 import json
 import shutil
@@ -17,6 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from tornado.httpclient import AsyncHTTPClient
 from tornado.websocket import websocket_connect
 
@@ -33,13 +35,16 @@ FLAGS = [
 ]
 WIDTHS = {"wide": 1400, "narrow": 390}
 MODES = ("light", "dark")
-TALLEST = 16000  # px, near the most that Chromium can photograph
-# Figures are drawn when they come into view: in a viewport as tall as the page, all of them are.
+PIECE = 3000  # px; Chromium repeats the top of a page in one picture of much more than 8000 px
 READY = """
 (async () => {
   const pause = (ms) => new Promise((done) => setTimeout(done, ms));
   for (let i = 0; i < 150; i++) {
-    const figures = [...document.querySelectorAll("div.plotly-book")];
+    const seen = (div) => {
+      const box = div.getBoundingClientRect();
+      return box.bottom > 0 && box.top < innerHeight;
+    };
+    const figures = [...document.querySelectorAll("div.plotly-book")].filter(seen);
     const drawn = figures.every((div) => div.querySelector(".main-svg, canvas"));
     const math = document.querySelector("article .math");
     if (drawn && (!math || document.querySelector("mjx-container"))) break;
@@ -67,7 +72,9 @@ class Browser:
         while True:
             answer = json.loads(await self.socket.read_message())
             if answer.get("method") == "Runtime.exceptionThrown":
-                self.errors.append(answer["params"]["exceptionDetails"]["exception"]["description"])
+                details = answer["params"]["exceptionDetails"]
+                thrown = details.get("exception", {})
+                self.errors.append(thrown.get("description") or details["text"])
             if answer.get("id") == number:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")
@@ -90,21 +97,25 @@ class Browser:
             mobile=width < 600,
         )
 
-    async def photograph(self, page: Path, width: int, mode: str) -> bytes:
-        """Open a page, wait until it is drawn at its full height, and return it as PNG."""
-        await self.resize(width, 900)
+    async def photograph(self, page: Path, width: int, mode: str) -> Image.Image:
+        """Open a page and return a picture of all of it, taken piece by piece."""
+        await self.resize(width, PIECE)
         script = f"localStorage.mode = '{mode}'; localStorage.theme = '{mode}';"
         added = await self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
         await self.call("Page.navigate", url=page.as_uri())
         await self.run("new Promise((done) => window.addEventListener('load', done))")
         await self.call("Page.removeScriptToEvaluateOnNewDocument", identifier=added["identifier"])
-        height = 900
-        for _ in range(3):
-            height = min(TALLEST, max(height, await self.run(READY)))
-            await self.resize(width, height)
-        await self.run(READY)
-        picture = await self.call("Page.captureScreenshot", format="png")
-        return base64.b64decode(picture["data"])
+        height = await self.run(READY)
+        picture, top = Image.new("RGB", (width, height)), 0
+        while top < height:
+            # figures are drawn when they come into view
+            await self.run(f"window.scrollTo({{top: {top}, behavior: 'instant'}})")
+            await self.run(READY)
+            shot = await self.call("Page.captureScreenshot", format="png")
+            piece = Image.open(io.BytesIO(base64.b64decode(shot["data"])))
+            picture.paste(piece, (0, int(await self.run("window.scrollY"))))
+            top += PIECE
+        return picture
 
 
 async def open_tab(profile: Path) -> Browser:
@@ -132,7 +143,7 @@ async def take_all(profile: Path, pages: list[Path], folder: Path) -> int:
         browser.errors.clear()
         for (name, width), mode in itertools.product(WIDTHS.items(), MODES):
             target = folder / f"{page.stem}-{name}-{mode}.png"
-            target.write_bytes(await browser.photograph(page, width, mode))
+            (await browser.photograph(page, width, mode)).save(target)
             # A phone's page must not scroll sideways.
             overflow = await browser.run("document.documentElement.scrollWidth - innerWidth")
             note = f"  {overflow} px too wide" if overflow > 0 else ""

@@ -56,13 +56,14 @@ def evaluate(
         errors.append(_errors(predicted, batch.pose, estimator.skeleton.root))
         actions += batch.action
     joined = {name: torch.cat([e[name] for e in errors]) for name in errors[0]} if errors else {}
+    read = "coordinates" if estimator.config.kind == "coordinate" else f"{decoder} decoding"
     pooled = ", mirror-averaged" if mirror else ""
     return ActionTable.from_samples(
         joined,
         actions,
         root_source=ROOTS[root],
         box_source="true joints",
-        protocol=f"{data}; {decoder} decoding{pooled}; root-relative, no other alignment",
+        protocol=f"{data}; {read}{pooled}; root-relative, no other alignment",
         known=ACTIONS_15,
     )
 

@@ -30,8 +30,8 @@ class TrainConfig:
 
     network: NetworkConfig
     images: int = 30_000
-    samples: int = 100_000
-    batch_size: int = 32
+    samples: int = 160_000
+    batch_size: int = 16
     learning_rate: float = 4e-3
     optimizer: str = "adam"
     schedule: str = "cosine"

@@ -188,7 +188,7 @@ def sitting_down(style: Style) -> Goals:
 
 
 def smoking(style: Style) -> Goals:
-    """Bring a hand to the mouth for a moment, rest it in between; the other arm may be folded."""
+    """Bring a hand to the mouth for a moment and rest; the other arm may be folded."""
     goals = stand(style)
     name = style.choose(("left", "right"))
     hand_to_head(goals.side(name), style.pulse(5.0, 0.35), MOUTH)
