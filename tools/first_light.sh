@@ -9,8 +9,8 @@ out=results/first-light
 
 # the baseline's steps are cheaper: it sees more images, so that it trains at least as long
 volpose train tiny --out runs/studio-tiny
-volpose train tiny --out runs/studio-tiny-coordinate --network coordinate --samples 260000
-volpose train tiny --out runs/studio-tiny-wild --variation wild
+volpose train tiny --out runs/studio-tiny-coordinate --network coordinate --samples 300000
+volpose train tiny --out runs/studio-tiny-wild --variation wild --samples 64000
 
 for name in studio-tiny studio-tiny-coordinate studio-tiny-wild; do
     cp "runs/$name/log.csv" "$out/$name.csv"
