@@ -20,7 +20,7 @@ LEVELS = [
     "studio.look",
     "studio.plan studio.paint",
     "studio.stage",
-    "studio.dataset",
+    "studio.dataset studio.files",
     "studio.cache studio.export",
     "studio estimator recipe",
     "train pretrained predict evaluate",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,14 +19,14 @@ from volpose.evaluate import ROOTS, evaluate
 from volpose.network import KINDS
 from volpose.predict import predict, read_image
 from volpose.recipe import PRESETS, TrainConfig, with_network
-from volpose.storage import write_text
+from volpose.storage import complete_or_absent, write_text
 from volpose.studio import CachedSplit, Studio, write_split
 from volpose.train import fit
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = build_parser().parse_args(arguments)
+    options = build_parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
         options.run(options)
     except (ValueError, OSError) as error:
@@ -36,6 +37,29 @@ def main(arguments: list[str] | None = None) -> int:
         print("volpose: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """Join --box and --camera to their values: argparse takes "-5,0,80,90" for an option."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in ("--box", "--camera") and argument[:1] == "-":
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _check_outputs(outputs: list[Path | None], inputs: list[Path]) -> None:
+    """Refuse, before any work is done, to write to a folder or over what is read."""
+    given = [path for path in outputs if path is not None]
+    for path in given:
+        if path.is_dir():
+            raise IsADirectoryError(f"{path}: is a folder, expected a file to write to")
+        if path.is_file() and any(p.is_file() and path.samefile(p) for p in inputs):
+            raise ValueError(f"{path}: is read by this command and would be overwritten")
+    if len(given) == 2 and given[0].absolute() == given[1].absolute():
+        raise ValueError(f"{given[0]}: cannot be both --json and --html")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -61,19 +85,24 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
+    outputs = [options.json, options.html]
+    _check_outputs(outputs, [options.image, Path(options.weights)])
     image = read_image(options.image)
     estimator = pretrained.load(options.weights)
     result = predict(image, estimator, options.box, options.camera, str(options.weights))
     for source in (result.camera_source, result.box_source):
         if source.startswith(("guessed", "whole")):
             print(f"volpose: note: {source}", file=sys.stderr)
-    if options.html:
-        from volpose.plot.page import prediction_page  # plotly takes a second to import
+    text = json.dumps(result.to_json(), indent=1, allow_nan=False)
+    with ExitStack() as files:  # both or none
+        if options.html:
+            from volpose.plot.page import prediction_page  # plotly takes a second to import
 
-        write_text(options.html, prediction_page(result, options.image.name, estimator.grid))
-    text = json.dumps(result.to_json(), indent=1)
-    if options.json:
-        write_text(options.json, text + "\n")
+            name = str(options.image.name).encode("utf8", "replace").decode("utf8")
+            page = prediction_page(result, name, estimator.grid)
+            files.enter_context(complete_or_absent(options.html)).write_text(page, "utf8")
+        if options.json:
+            files.enter_context(complete_or_absent(options.json)).write_text(text + "\n", "utf8")
     if not options.json and not options.html:
         print(text)
 
@@ -81,7 +110,7 @@ def _predict(options: argparse.Namespace) -> None:
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_evaluate)
     parser.add_argument("weights", metavar="NAME", help="shipped name or weights file")
-    _add_data(parser, "studio:test", 2000)
+    _add_data(parser, "studio:test")
     parser.add_argument("--root", choices=ROOTS, default="truth", help="source of the root depth")
     parser.add_argument("--decoder", choices=DECODERS, default="peak")
     parser.add_argument("--mirror", action="store_true", help="average with the mirror image")
@@ -89,13 +118,15 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    name = f"{Path(options.weights).stem}-{options.data.replace(':', '-').replace('/', '-')}.json"
+    out = options.json or Path(name)
+    _check_outputs([out], [Path(options.weights)])
     estimator = pretrained.load(options.weights)
     data = _open_data(options, estimator.config.image_size)
     table = evaluate(estimator, data, options.root, options.decoder, options.mirror, progress=True)
     print(table)
-    name = f"{Path(options.weights).stem}-{options.data.replace(':', '-').replace('/', '-')}.json"
     result = {"weights": str(options.weights), "volpose": __version__, "card": estimator.card}
-    write_text(options.json or name, json.dumps(result | table.to_json(), indent=1) + "\n")
+    write_text(out, json.dumps(result | table.to_json(), indent=1) + "\n")
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +134,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", choices=PRESETS)
     parser.add_argument("--network", choices=KINDS, help="another kind of network, same recipe")
     parser.add_argument("--variation", choices=("default", "wild"), help="of the studio")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=_seed, default=0)
     parser.add_argument("--images", type=_positive, help="size of the training set")
     parser.add_argument("--samples", type=_positive, help="images seen in all")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/PRESET")
@@ -117,6 +148,10 @@ def _train(options: argparse.Namespace) -> None:
     given = {k: getattr(options, k) for k in ("variation", "images", "samples")}
     config = replace(config, seed=options.seed, **{k: v for k, v in given.items() if v})
     folder = options.out or Path("runs") / _run_name(options, config)
+    if any(p.exists() and not p.is_dir() for p in (folder, *folder.parents)):
+        raise NotADirectoryError(
+            f"{folder}: expected a folder for the run, but a file is in the way"
+        )
     data = _training_data(config, options.cache)
     fit(config, data, folder)
     print(f"trained: {folder / 'weights.safetensors'}; loss curve: {folder / 'log.csv'}")
@@ -138,7 +173,7 @@ def _training_data(config: TrainConfig, folder: Path | None) -> Samples:
 
 def _add_render(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_render)
-    _add_data(parser, None, None)
+    _add_data(parser, None)
     parser.add_argument("--size", type=_positive, default=128, help="side of the crops, px")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--workers", type=_positive, default=2)
@@ -151,24 +186,36 @@ def _render(options: argparse.Namespace) -> None:
     write_split(studio, options.out, options.workers)
 
 
-def _add_data(parser: argparse.ArgumentParser, default: str | None, count: int | None) -> None:
+def _add_data(parser: argparse.ArgumentParser, default: str | None) -> None:
     """The options that name a data set."""
     if default is None:
         parser.add_argument("data", help="studio:train, studio:val or studio:test")
     else:
         parser.add_argument("--data", default=default, help="studio:SPLIT or a rendered folder")
-    parser.add_argument("--count", type=_positive, default=count, help="number of samples")
-    parser.add_argument("--variation", choices=("default", "wild"), default="default")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--count", type=_positive, help="number of samples")
+    parser.add_argument("--variation", choices=("default", "wild"), help="of the studio")
+    parser.add_argument("--seed", type=_seed, help="of the studio")
+
+
+STUDIO_COUNT = {_evaluate: 2000}  # samples, if nothing is said
 
 
 def _open_data(options: argparse.Namespace, size: int) -> Samples:
     kind, _, split = options.data.partition(":")
     if kind == "studio" and split:
         return Studio(
-            split, size=size, seed=options.seed, variation=options.variation, count=options.count
+            split,
+            size=size,
+            seed=options.seed or 0,
+            variation=options.variation or "default",
+            count=options.count or STUDIO_COUNT.get(options.run),
         )
     if Path(options.data).is_dir():
+        given = [
+            f"--{k}" for k in ("count", "variation", "seed") if getattr(options, k) is not None
+        ]
+        if given:
+            raise ValueError(f"{', '.join(given)} cannot be chosen for a rendered folder")
         return CachedSplit(options.data)
     raise ValueError(f"data must be studio:SPLIT or a rendered folder, got {options.data!r}")
 
@@ -185,8 +232,16 @@ def _numbers(text: str) -> list[float]:
 
 
 def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or len(text) > 18 or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a positive whole number, got {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or len(text) > 10 or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to 2^32 - 1, got {text!r}"
+        )
     return int(text)
 
 

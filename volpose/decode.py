@@ -10,7 +10,7 @@ from torch import Tensor
 
 from volpose.camera import Camera
 from volpose.crop import Box, crop_camera
-from volpose.skeleton import Skeleton
+from volpose.skeleton import Skeleton, check_limbs
 
 Volume = Float[Tensor, "*batch depth height width"]
 
@@ -23,7 +23,8 @@ def argmax_voxel(volume: Volume) -> Float[Tensor, "*batch 3"]:
     height, width = volume.shape[-2:]
     flat = volume.flatten(-3).argmax(-1)
     x, y, z = flat % width, flat // width % height, flat // (width * height)
-    return torch.stack([x, y, z], -1).to(volume.dtype)
+    # never in bfloat16, whose 8 bits are too few for millimeters
+    return torch.stack([x, y, z], -1).to(torch.promote_types(volume.dtype, torch.float32))
 
 
 def confidence(volume: Volume) -> Float[Tensor, "*batch"]:
@@ -57,7 +58,7 @@ def peak_voxel(volume: Volume, reach: int = 2) -> Float[Tensor, "*batch 3"]:
         low, middle, high = box.sum(others)[..., reach - 1 : reach + 2].unbind(-1)
         interior = (top[..., axis] > 0) & (top[..., axis] < size - 1)
         shifts.append(torch.where(interior, _parabola_peak(low, middle, high), 0.0))
-    return (top + torch.stack(shifts, -1)).to(volume.dtype)
+    return (top + torch.stack(shifts, -1)).to(torch.promote_types(volume.dtype, torch.float32))
 
 
 def _boxes(volume: Tensor, center: Tensor, reach: int) -> tuple[Tensor, Tensor]:
@@ -99,6 +100,11 @@ def mirror_average(
     Paper: not in the paper; the released test code does it.
     """
     mirrored = volumes_of(crops.flip(-1)).flip(-1)
+    if mirrored.shape[1] != skeleton.num_joints:
+        raise ValueError(
+            f"volumes must have the {skeleton.num_joints} joints of {skeleton.name}, but there are "
+            f"{mirrored.shape[1]}"
+        )
     back = mirrored[:, list(skeleton.mirror)]
     return (volumes_of(crops) + back) / 2
 
@@ -157,6 +163,8 @@ def root_depth_from_limbs(
     """
     if lengths.shape[-1] != len(limbs):
         raise ValueError(f"lengths must name {len(limbs)} limbs, got {lengths.shape[-1]}")
+    check_limbs(limbs, places.shape[-2])
+    lengths = lengths.to(places.device)
     rays = crop_camera(camera, box, crop_size).back_project(
         places[..., :2], torch.ones_like(places[..., 2])
     )
@@ -182,5 +190,6 @@ def limb_lengths(
     pose: Float[Tensor, "*batch joints 3"], limbs: Sequence[tuple[int, int]]
 ) -> Float[Tensor, "*batch limbs"]:
     """Length of every limb, mm."""
+    check_limbs(limbs, pose.shape[-2])
     start, end = (list(side) for side in zip(*limbs, strict=True))
     return (pose[..., end, :] - pose[..., start, :]).norm(dim=-1)

@@ -58,7 +58,15 @@ class Estimator:
         """
         if "mean_limbs_mm" not in self.card:
             raise ValueError("the weights' card names no mean limb lengths (mean_limbs_mm)")
-        return torch.tensor(self.card["mean_limbs_mm"])
+        lengths = self.card["mean_limbs_mm"]
+        count = len(self.skeleton.limbs)
+        if (
+            not isinstance(lengths, list)
+            or len(lengths) != count
+            or not all(isinstance(x, float | int) and 0 < x < float("inf") for x in lengths)
+        ):
+            raise ValueError(f"the weights' card must name {count} positive mean_limbs_mm")
+        return torch.tensor(lengths, dtype=torch.float32)
 
     def prepare(
         self, images: Float[Tensor, "batch 3 side side"] | UInt8[Tensor, "batch 3 side side"]
@@ -69,6 +77,7 @@ class Estimator:
             ValueError: the crops are smaller than the network's input.
         """
         size = self.config.image_size
+        images = images.to(next(self.model.parameters()).device)
         if images.shape[-1] < size:
             raise ValueError(f"images must be at least {size} px wide, got {images.shape[-1]}")
         images = images / 255 if images.dtype == torch.uint8 else images
@@ -94,8 +103,12 @@ class Estimator:
         self.model.eval()
         crops = self.prepare(images)
         if mirror:
-            return mirror_average(lambda x: self.model(x)[-1], crops, self.skeleton)
-        return self.model(crops)[-1]
+            volume = mirror_average(lambda x: self.model(x)[-1], crops, self.skeleton)
+        else:
+            volume = self.model(crops)[-1]
+        if not bool(volume.isfinite().all()):  # its argmax would be a voxel like any other
+            raise ValueError("the network's volume is not finite: its weights are damaged")
+        return volume
 
     @torch.no_grad()
     def places(
@@ -153,7 +166,11 @@ class Estimator:
         tensors, header = read_safetensors(path, str(device))
         if "config" not in header:
             raise ValueError(f"{path}: not the weights of a volpose network (no configuration)")
-        config = NetworkConfig.from_json(json.loads(header["config"]))
-        model = config.build()
+        try:
+            config = NetworkConfig.from_json(json.loads(header["config"]))
+            model = config.build()
+            card = dict(json.loads(header.get("card", "{}")))
+        except (ValueError, TypeError, AttributeError, RuntimeError, ArithmeticError) as error:
+            raise ValueError(f"{path}: not the weights of a volpose network ({error})") from error
         load_weights(model, tensors, path)
-        return cls(config, model.to(device).eval(), json.loads(header.get("card", "{}")))
+        return cls(config, model.to(device).eval(), card)

@@ -77,7 +77,7 @@ def predict_batch(
 ) -> Tensor:
     """Metric poses (B, J, 3), mm, camera frame, of a batch; arguments as in `evaluate`."""
     size = float(estimator.config.image_size)
-    places, _ = estimator.places(batch.image, mirror, decoder)
+    places = estimator.places(batch.image, mirror, decoder)[0].to(batch.pose.device)
     limbs = estimator.skeleton.limbs
     if root == "truth":
         depth = batch.root_depth

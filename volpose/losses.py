@@ -36,6 +36,10 @@ def coordinate_loss(
         )
     if valid is None:
         valid = torch.ones(truth.shape[:-1], dtype=torch.bool, device=truth.device)
+    if valid.shape != truth.shape[:-1]:
+        raise ValueError(
+            f"valid must have shape {tuple(truth.shape[:-1])}, got {tuple(valid.shape)}"
+        )
     difference = torch.where(valid[..., None], predicted - truth, torch.zeros_like(predicted))
     return difference.float().square().sum((-2, -1)).mean()
 

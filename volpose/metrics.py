@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from volpose.action_table import ACTIONS_15, ActionTable
-from volpose.skeleton import Skeleton
+from volpose.skeleton import Skeleton, check_limbs
 
 __all__ = [
     "ACTIONS_15",
@@ -75,6 +75,9 @@ def mpjpe(
 
     Paper: Sec. 4.2.
     """
+    _check_valid(valid, truth)
+    if valid is not None:  # before the norm: a gradient through NaN is NaN even where it is masked
+        predicted, truth = (torch.where(valid[..., None], p, 0.0) for p in (predicted, truth))
     return _mean_of_valid(_joint_errors(predicted, truth), valid)
 
 
@@ -104,6 +107,7 @@ def procrustes_align(
     Paper: Sec. 4.2, "reconstruction error".
     """
     _check_same_joints(predicted, truth)
+    _check_valid(valid, truth)
     valid = torch.ones_like(truth[..., 0], dtype=torch.bool) if valid is None else valid
     weight = valid.to(truth.dtype)[..., None]
     predicted_mean, from_mean = _centered(predicted, weight, "predicted")
@@ -157,9 +161,10 @@ def pcp(
 
     Paper: Sec. 4.2, KTH Football II.
     """
+    check_limbs(limbs, truth.shape[-2])
+    errors = _joint_errors(predicted, truth)
     parents, joints = (list(ends) for ends in zip(*limbs, strict=True))
     length = (truth[..., parents, :] - truth[..., joints, :]).norm(dim=-1)
-    errors = _joint_errors(predicted, truth)
     start, end = errors[..., parents], errors[..., joints]
     off = torch.maximum(start, end) if strict else (start + end) / 2
     return off <= threshold * length
@@ -177,6 +182,11 @@ def part_scores(correct: Bool[Tensor, "*batch L"], skeleton: Skeleton) -> dict[s
 
     Paper: Table 7.
     """
+    if correct.shape[-1] != len(skeleton.limbs):
+        raise ValueError(
+            f"correct must have the {len(skeleton.limbs)} limbs of {skeleton.name}, but its shape "
+            f"is {tuple(correct.shape)}"
+        )
     columns = {
         part: [
             skeleton.limbs.index((skeleton.index(f"{side}_{a}"), skeleton.index(f"{side}_{b}")))
@@ -197,6 +207,7 @@ def pck(
 
     Not in the paper; later work reports it, root-relative, at 150 mm.
     """
+    _check_valid(valid, truth)
     errors = _joint_errors(predicted, truth)
     return _mean_of_valid((errors < threshold).to(errors.dtype), valid)
 
@@ -225,6 +236,14 @@ def _check_same_joints(predicted: Tensor, truth: Tensor) -> None:
         raise ValueError(
             f"predicted and truth must have the same joints (..., J, 3), but predicted has shape "
             f"{tuple(predicted.shape)} and truth {tuple(truth.shape)}"
+        )
+
+
+def _check_valid(valid: Tensor | None, truth: Tensor) -> None:
+    if valid is not None and valid.shape[-1:] != truth.shape[-2:-1]:
+        raise ValueError(
+            f"valid must have truth's {truth.shape[-2]} joints, but its shape is "
+            f"{tuple(valid.shape)}"
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from volpose.camera import Camera
@@ -76,17 +76,28 @@ def read_image(path: str | Path) -> UInt8[Tensor, "3 height width"]:
         FileNotFoundError: there is no such file.
         ValueError: the file is no image, or is truncated.
     """
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path}: is a folder, expected an image file")
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such image file")
     try:
         with warnings.catch_warnings(), Image.open(path) as file:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = ImageOps.exif_transpose(file).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{path}: not a readable image ({error})") from error
+            image = _as_rgb(ImageOps.exif_transpose(file))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{path}: image too large ({error})") from error
+    except Exception as error:  # decoders raise whatever they like on damaged files
+        raise ValueError(f"{path}: not a readable image ({error})") from error
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    """Any mode as RGB. Pillow itself would cut 16-bit gray off at 255: a white image."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise ValueError(f"expected 8 or 16 bits a channel, got Pillow's mode {image.mode}")
+    return image.convert("RGB")
 
 
 def predict(
@@ -118,13 +129,18 @@ def predict(
     view, camera_source = _camera(camera, width, height)
     size = estimator.config.image_size
     crop = crop_person(image, square, size)
-    places, sure = estimator.places(crop[None], mirror)
+    places, sure = (part.cpu() for part in estimator.places(crop[None], mirror))
     volume = None
     if estimator.config.kind != "coordinate":
-        volume = estimator.volume(crop[None], mirror)[0]
+        volume = estimator.volume(crop[None], mirror)[0].cpu()
     limbs = estimator.skeleton.limbs
     depth = root_depth_from_limbs(places, square, view, limbs, estimator.mean_limbs(), float(size))
     pose = metric_pose(places, square, view, depth, float(size))
+    if not bool(pose.isfinite().all()):
+        raise ValueError(
+            f"box {box} and camera {camera} lead to no finite pose in an image of "
+            f"{width} x {height} px"
+        )
     return Prediction(
         skeleton=estimator.skeleton,
         pose_mm=root_relative(pose, estimator.skeleton.root)[0],

@@ -42,6 +42,20 @@ class TrainConfig:
     variation: str = "default"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.optimizer not in ("adam", "rmsprop"):
+            raise ValueError(f"optimizer must be adam or rmsprop, got {self.optimizer!r}")
+        if self.schedule not in ("cosine", "constant"):
+            raise ValueError(f"schedule must be cosine or constant, got {self.schedule!r}")
+        for name in ("batch_size", "images", "samples"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.samples < self.batch_size or self.images < self.batch_size:
+            raise ValueError(
+                f"images ({self.images}) and samples ({self.samples}) must be at least one batch "
+                f"({self.batch_size})"
+            )
+
     @property
     def steps(self) -> int:
         """Number of optimizer steps."""

@@ -5,7 +5,7 @@ leg, silently, so an order here is always a `Skeleton`, and joints change order 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -159,6 +159,19 @@ class Skeleton:
                 raise ValueError(
                     f"skeleton {self.name}: {self.joints[joint]} is in mirror_pairs twice"
                 )
+
+
+def check_limbs(limbs: Sequence[tuple[int, int]], num_joints: int) -> None:
+    """Refuse limbs that a pose of so many joints does not have.
+
+    Raises:
+        ValueError: there are none, or one names a joint that is not there.
+    """
+    if not limbs:
+        raise ValueError("limbs must name at least one pair of joints, but is empty")
+    for limb in limbs:
+        if not all(0 <= joint < num_joints for joint in limb):
+            raise ValueError(f"limbs must name joints below {num_joints}, but one is {limb}")
 
 
 def mirror_joints(

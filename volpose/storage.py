@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -16,14 +16,25 @@ from torch import Tensor, nn
 def complete_or_absent(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; move it there only if the block ends well."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder, expected a file to write to")
+    if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
+        yield path
+        return
+    path = Path(os.path.realpath(path))  # a link stays a link
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.chmod(0o666 & ~_umask())  # some writers leave files readable by the owner alone
         os.replace(partial, path)
+    except OSError as error:
+        if error.strerror is None:  # of a file inside this block, and already in words
+            raise
+        raise OSError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def _umask() -> int:

@@ -75,6 +75,10 @@ def coarse_to_fine_targets(
         raise ValueError(f'style must be "paper" or "official", got {style!r}')
     valid = grid.contains(voxels)
     if annotated is not None:
+        if annotated.shape != valid.shape:
+            raise ValueError(
+                f"annotated must have shape {tuple(valid.shape)}, got {tuple(annotated.shape)}"
+            )
         valid = valid & annotated
     centers = torch.where(valid[..., None], voxels, torch.zeros_like(voxels))
     draw = _paper_factors if style == "paper" else _official_factors

@@ -92,7 +92,7 @@ def fit(
     """
     folder = Path(folder)
     run = open_run(config, folder, device)
-    last = min(config.steps, until or config.steps)
+    last = config.steps if until is None else min(config.steps, until)
     saved = time.perf_counter()
     with tqdm(total=last, initial=run.step, disable=not progress, unit="step") as bar:
         while run.step < last:
@@ -154,8 +154,9 @@ def _load(run: Run, data: Samples) -> tuple[Tensor, Tensor]:
     if not config.mirror:
         return images, places
     coin = torch.rand(len(images), generator=_generator(config.seed, 2, run.step)) < 0.5
-    flipped = mirror_joints(places, skeleton) * torch.tensor([-1.0, 1.0, 1.0])
-    flipped = flipped + torch.tensor([float(size), 0.0, 0.0])
+    coin = coin.to(places.device)
+    flipped = mirror_joints(places, skeleton) * places.new_tensor([-1.0, 1.0, 1.0])
+    flipped = flipped + places.new_tensor([float(size), 0.0, 0.0])
     images = torch.where(coin[:, None, None, None], images.flip(-1), images)
     return images, torch.where(coin[:, None, None], flipped, places)
 
@@ -204,9 +205,15 @@ def open_run(config: TrainConfig, folder: Path, device: str | torch.device) -> R
     if not path.exists():
         return run
     tensors, header = read_safetensors(path)
-    state = json.loads(header.get("run", "{}"))
+    try:
+        state = dict(json.loads(header.get("run", "{}")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: not the checkpoint of a run ({error})") from error
     if state.get("config") != _plain(config):
         raise ValueError(f"{path}: holds a run of another configuration; choose another folder")
+    step = state.get("step")
+    if not isinstance(step, int) or not 0 <= step <= config.steps:
+        raise ValueError(f"{path}: damaged, step must be 0 to {config.steps}, got {step!r}")
     weights = {k[6:]: v for k, v in tensors.items() if k.startswith("model.")}
     load_weights(run.model, weights, path)
     parameters = list(run.model.parameters())
@@ -215,6 +222,8 @@ def open_run(config: TrainConfig, folder: Path, device: str | torch.device) -> R
         if name.startswith("optimizer."):
             _, index, key = name.split(".")
             like = parameters[int(index)]
+            if tensor.dim() and tensor.shape != like.shape:
+                raise ValueError(f"{path}: damaged, {name} has shape {tuple(tensor.shape)}")
             # a moment must lie in memory as its weight does: the fused optimizer walks both at once
             laid_out = (
                 torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor

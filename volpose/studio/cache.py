@@ -1,6 +1,7 @@
 """A split on disk: pictures in one memory-mapped file, written in parallel, resumed if stopped."""
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,10 +16,20 @@ from volpose.data.samples import Batch, Sample
 from volpose.storage import complete_or_absent, write_text
 from volpose.studio.actions import ACTIONS
 from volpose.studio.dataset import Studio, describe
+from volpose.studio.files import (
+    HEADER,
+    IMAGES,
+    LABELS,
+    PARTS,
+    alone,
+    holds_pictures,
+    read_header,
+    read_labels,
+    reserve_pictures,
+)
 from volpose.studio.look import SUBJECTS
 from volpose.studio.variation import Variation
 
-HEADER, IMAGES, LABELS, PARTS = "studio.json", "images.npy", "labels.npz", "parts"
 CHUNK = 240  # samples written between two markers; a whole number of turns of the actions
 RENDERED_TOGETHER = 30
 
@@ -45,7 +56,14 @@ def write_split(
     if workers < 0:
         raise ValueError(f"workers must not be negative, but is {workers}")
     folder = Path(folder)
-    _claim(folder, studio.configuration)
+    with alone(folder):
+        _claim(folder, studio.configuration)
+        _render_missing(studio, folder, workers, progress)
+    return CachedSplit(folder)
+
+
+def _render_missing(studio: Studio, folder: Path, workers: int, progress: bool) -> None:
+    """Render the chunks that are not done, and close the split."""
     if not (folder / LABELS).exists():
         chunks = -(-len(studio) // CHUNK)
         todo = [k for k in range(chunks) if not _part(folder, k).exists()]
@@ -54,10 +72,17 @@ def write_split(
         missing = sum(len(_rows(chunk, len(studio))) for chunk in todo)
         done = len(studio) - missing
         with tqdm(total=len(studio), initial=done, disable=not progress, unit="img") as bar:
-            for written in loader:
-                bar.update(written)
+            try:
+                for written, mistake in loader:
+                    if mistake:
+                        raise ValueError(mistake)
+                    bar.update(written)
+            except RuntimeError as error:
+                raise OSError(
+                    f"{folder}: a process that renders died (memory or disk full?); "
+                    "the same command goes on from here"
+                ) from error
         _merge_labels(folder, chunks)
-    return CachedSplit(folder)
 
 
 class _Chunks(Dataset):
@@ -70,11 +95,15 @@ class _Chunks(Dataset):
     def __len__(self) -> int:
         return len(self.todo)
 
-    def __getitem__(self, item: int) -> int:
-        if self.studio is None:
-            self.studio = studio_from(self.configuration)
-        _write_chunk(self.studio, self.folder, self.todo[item])
-        return len(_rows(self.todo[item], len(self.studio)))
+    def __getitem__(self, item: int) -> tuple[int, str]:
+        """How many pictures were written, and what went wrong (raised here, it gains a trace)."""
+        try:
+            if self.studio is None:
+                self.studio = studio_from(self.configuration)
+            _write_chunk(self.studio, self.folder, self.todo[item])
+        except (OSError, ValueError) as error:
+            return 0, str(error)
+        return len(_rows(self.todo[item], len(self.studio))), ""
 
 
 def studio_from(configuration: dict, device: str = "cpu") -> Studio:
@@ -88,26 +117,31 @@ def _claim(folder: Path, configuration: dict) -> None:
     """Make the folder ready for a configuration, or refuse it."""
     header = folder / HEADER
     if header.exists():
-        found = json.loads(header.read_text())
+        found = read_header(folder)
         if found != configuration:
             names = [k for k in configuration if found.get(k) != configuration[k]]
             raise ValueError(
                 f"folder {folder} holds a split of another configuration; "
                 f"{', '.join(names) or 'its format'} differs"
             )
-    elif folder.exists() and any(folder.iterdir()):
+    elif any(path.suffix != ".partial" for path in folder.iterdir()):
         raise ValueError(f"folder {folder} must be new, empty or a split, but holds other files")
     else:
-        folder.mkdir(parents=True, exist_ok=True)
         write_text(header, json.dumps(configuration, indent=1))
-    if not (folder / IMAGES).exists():
+    size = configuration["size"]
+    shape = (configuration["count"], 3, size, size)
+    if not holds_pictures(folder / IMAGES, shape):
+        (folder / LABELS).unlink(missing_ok=True)  # labels of pictures that are gone
         for part in folder.glob(f"{PARTS}/*"):
             part.unlink()
         (folder / PARTS).mkdir(exist_ok=True)
-        size = configuration["size"]
-        shape = (configuration["count"], 3, size, size)
-        with complete_or_absent(folder / IMAGES) as partial:
-            np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape).flush()
+        try:
+            with complete_or_absent(folder / IMAGES) as partial:
+                reserve_pictures(partial, shape)
+        except (OSError, ValueError, OverflowError) as error:
+            (folder / HEADER).unlink()  # another try may ask for less
+            (folder / PARTS).rmdir()
+            raise OSError(f"{folder}: no room for {shape[0]} pictures ({error})") from error
 
 
 def _rows(chunk: int, count: int) -> range:
@@ -158,9 +192,7 @@ def _merge_labels(folder: Path, chunks: int) -> None:
     _save_labels(
         folder / LABELS, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     )
-    for chunk in range(chunks):
-        _part(folder, chunk).unlink()
-    (folder / PARTS).rmdir()
+    shutil.rmtree(folder / PARTS)
 
 
 def _save_labels(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -189,11 +221,16 @@ class CachedSplit:
             raise FileNotFoundError(f"folder {folder} holds no split: {HEADER} is missing")
         if not (self.folder / LABELS).exists():
             raise ValueError(f"the split in {folder} is unfinished; run write_split again")
-        self.configuration = json.loads((self.folder / HEADER).read_text())
+        self.configuration = read_header(self.folder)
         self.split, self.size = self.configuration["split"], self.configuration["size"]
         self._pictures: np.ndarray | None = None
-        with np.load(self.folder / LABELS) as stored:
-            self._labels = {name: torch.from_numpy(stored[name]) for name in stored.files}
+        self._labels = read_labels(self.folder / LABELS)
+        size, count = self.configuration["size"], self.configuration["count"]
+        if len(self) != count or not holds_pictures(self.folder / IMAGES, (count, 3, size, size)):
+            raise ValueError(
+                f"{self.folder}: damaged, expected {count} pictures of {size} px in {IMAGES} and "
+                f"as many rows in {LABELS}; render the split again"
+            )
 
     def __len__(self) -> int:
         return len(self._labels["pose"])
