@@ -164,8 +164,8 @@ def test_labels_agree_with_each_other(kind, request):
     crop_joints = crop_camera(batch.camera, batch.box, 256).project(batch.pose)
     assert torch.allclose(places[..., :2], crop_joints, atol=1e-2)
     assert torch.allclose(places[..., 2], relative)
-    assert batch.images.shape == (60, 3, SIZE, SIZE)
-    assert batch.images.dtype == torch.uint8
+    assert batch.image.shape == (60, 3, SIZE, SIZE)
+    assert batch.image.dtype == torch.uint8
     world = batch.camera.to_world(batch.pose)
     assert torch.allclose(batch.camera.to_camera(world), batch.pose, atol=0.1)
 
@@ -175,7 +175,7 @@ def test_the_actor_is_drawn_at_its_joints(monkeypatch):
     shine = 9.0 * torch.ones(3)
     monkeypatch.setattr(paint, "shade", lambda hits, *_: shine.expand(len(hits.pixel), 3))
     batch = quiet.batch(range(30))
-    drawn = (batch.images == 255).all(1)
+    drawn = (batch.image == 255).all(1)
     places = batch.places(96)[..., :2].long().clamp(0, 95)
     inner = [JOINT[name] for name in ("spine", "thorax", "left_knee", "right_knee", "left_elbow")]
     hit = [drawn[k, y, x] for k in range(30) for x, y in places[k, inner].tolist()]
@@ -187,14 +187,14 @@ def test_a_chair_hides_part_of_the_seated_actor(studio):
     quiet = Studio("train", 96, variation=Variation(noise=(0.0, 0.0)))
     indices = [index for index in range(300) if quiet.shot(index).action == "Sitting"]
     with_chair = quiet.batch(indices)
-    chair = with_chair.images
+    chair = with_chair.image
     act = quiet.stage.act
 
     def act_without_chair(shots, look):
         return replace(act(shots, look), seated=torch.zeros(len(shots)).double())
 
     quiet.stage.act = act_without_chair
-    bare = quiet.batch(indices).images
+    bare = quiet.batch(indices).image
     differs = ((chair.int() - bare.int()).abs().sum(1) > 6).flatten(1).float().mean(1)
     assert (differs > 0.03).all()
     hips = with_chair.places(96)[:, [JOINT["pelvis"], JOINT["spine"]], :2].long()
@@ -214,7 +214,7 @@ def test_wild_pictures_vary_more(studio, wild):
     height = varied.camera.position[:, 2]
     assert height.min() >= 500
     assert height.max() <= 3000
-    brightness = [batch.images.float().mean((1, 2, 3)).std() for batch in (usual, varied)]
+    brightness = [batch.image.float().mean((1, 2, 3)).std() for batch in (usual, varied)]
     assert brightness[1] > 2 * brightness[0]
     knee = varied.pose[:, JOINT["left_knee"]] - varied.pose[:, JOINT["left_hip"]]
     assert len(set(knee.norm(dim=-1).round().tolist())) > 10
@@ -229,7 +229,7 @@ def test_a_sequence_is_a_film(studio):
     assert moved.max() < 200
     assert moved.mean() > 0.5
     longer = studio.sequence("S9", "Greeting", take=2, camera=1, frames=8, fps=25)
-    assert torch.equal(longer.images[:6], batch.images)
+    assert torch.equal(longer.image[:6], batch.image)
 
 
 def test_batches_cover_the_split():
@@ -280,7 +280,7 @@ def test_supersampling_keeps_the_picture():
     plain = Studio("train", 64, variation=Variation(supersample=1)).batch(range(8))
     fine = Studio("train", 64, variation=Variation(supersample=2)).batch(range(8))
     assert torch.equal(plain.pose, fine.pose)
-    assert (plain.images.float() - fine.images.float()).abs().mean() < 4
+    assert (plain.image.float() - fine.image.float()).abs().mean() < 4
     assert Studio("train", 64).variation.supersample == 2
     assert Studio("train", 128).variation.supersample == 1
 

@@ -34,7 +34,7 @@ def test_cache_resumes_where_it_was_stopped(tmp_path, monkeypatch):
     assert written == [2]
     everything = studio.batch(range(40))
     stored = split.batch(range(40))
-    assert (stored.images.int() - everything.images.int()).abs().max() <= 2
+    assert (stored.image.int() - everything.image.int()).abs().max() <= 2
     assert torch.allclose(stored.pose, everything.pose, atol=1e-3)
     assert torch.allclose(stored.joints, everything.joints, atol=1e-2)
     assert stored.action == everything.action
@@ -47,7 +47,7 @@ def test_cache_resumes_where_it_was_stopped(tmp_path, monkeypatch):
 def test_cache_written_by_other_processes_is_the_same(tmp_path):
     studio = Studio("train", size=16, count=30)
     split = write_split(studio, tmp_path, workers=1, progress=False)
-    difference = split.batch(range(30)).images.int() - studio.batch(range(30)).images.int()
+    difference = split.batch(range(30)).image.int() - studio.batch(range(30)).image.int()
     assert difference.abs().max() <= 2
 
 
@@ -91,5 +91,5 @@ def test_h36m_layout_is_consistent(tmp_path):
     side = 200 * scale[0]
     left, top = center[0] - side / 2
     cut = Image.fromarray(image).resize((64, 64), box=(left, top, left + side, top + side))
-    difference = np.asarray(cut, np.float32) - batch.images[0].permute(1, 2, 0).numpy()
+    difference = np.asarray(cut, np.float32) - batch.image[0].permute(1, 2, 0).numpy()
     assert np.abs(difference).mean() < 12

@@ -137,7 +137,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_seed, default=0)
     parser.add_argument("--images", type=_positive, help="size of the training set")
     parser.add_argument("--samples", type=_positive, help="images seen in all")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/PRESET")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/PRESET-...-seedN")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="default: runs/data/...")
 
 

@@ -97,11 +97,6 @@ class Batch(_Labels):
             self.index[number],
         )
 
-    @property
-    def images(self) -> UInt8[Tensor, "B 3 size size"]:
-        """The crops, RGB."""
-        return self.image
-
     def to(self, device: torch.device | str) -> "Batch":
         """The batch on another device."""
         return Batch(

@@ -160,7 +160,7 @@ def _write_chunk(studio: Studio, folder: Path, chunk: int) -> None:
     for start in numbers[::RENDERED_TOGETHER]:
         stop = min(start + RENDERED_TOGETHER, numbers.stop)
         batch = studio.batch(range(start, stop)).to("cpu")
-        images[start:stop] = batch.images.numpy()
+        images[start:stop] = batch.image.numpy()
         rows.append(_labels_of(batch))
     images.flush()  # pictures first: the marker must never promise what is not there
     labels = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}

@@ -56,7 +56,7 @@ def write_h36m(studio: Studio, folder: str | Path, indices: Sequence[int]) -> Pa
     for start in range(0, len(indices), RENDERED_TOGETHER):
         shots = [studio.shot(int(index)) for index in indices[start : start + RENDERED_TOGETHER]]
         batch = studio.stage.shoot(shots, studio.size, whole_frame=True).to("cpu")
-        for shot, image in zip(shots, batch.images, strict=True):
+        for shot, image in zip(shots, batch.image, strict=True):
             names.append(image_name(shot))
             frame = image[:, :FRAME_HEIGHT, :FRAME_WIDTH].permute(1, 2, 0).numpy()
             Image.fromarray(frame).save(folder / "images" / names[-1], quality=JPEG_QUALITY)
