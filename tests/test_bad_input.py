@@ -1,4 +1,4 @@
-"""What once went wrong in silence: damaged splits, replaced inputs, NaN weights, half-read images."""
+"""What once went wrong in silence: damaged splits, replaced inputs, NaN weights, odd images."""
 
 import os
 import stat
