@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 
 from tests.small import CONFIG, NETWORK, small_data
 from volpose.estimator import Estimator
+from volpose.feed import batch_order
 from volpose.recipe import PRESETS, with_network
-from volpose.train import batch_indices, fit
+from volpose.train import fit
 
 
 def test_the_loss_falls(tmp_path):
@@ -70,12 +71,12 @@ def test_a_killed_run_goes_on_from_a_complete_checkpoint(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     config = replace(CONFIG, samples=8 * 400)
-    with pytest.raises(ValueError, match="holds a run of another configuration"):
+    with pytest.raises(ValueError, match=r"holds another run \(samples is 3200, not 256\)"):
         fit(CONFIG, small_data(), run, progress=False)
-    stopped_at = load_file(run / "checkpoint.safetensors")["optimizer.0.step"].item()
+    stopped_at = load_file(run / "checkpoint.safetensors")["optimizer.step"].item()
     assert stopped_at >= 1
     fit(config, small_data(), run, progress=False, until=int(stopped_at) + 2)
-    assert load_file(run / "checkpoint.safetensors")["optimizer.0.step"].item() == stopped_at + 2
+    assert load_file(run / "checkpoint.safetensors")["optimizer.step"].item() == stopped_at + 2
     steps = [int(row["step"]) for row in csv.DictReader((run / "log.csv").open())]
     assert steps == sorted(set(steps))
 
@@ -95,12 +96,12 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
 
 
 def test_every_epoch_shows_every_image_once_in_a_new_order():
-    steps = [batch_indices(CONFIG, step, 32) for step in range(12)]
+    steps = [batch_order(CONFIG, step, 32).tolist() for step in range(12)]
     epochs = [[i for step in steps[first : first + 4] for i in step] for first in (0, 4, 8)]
     assert all(sorted(epoch) == list(range(32)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2]
     with pytest.raises(ValueError, match="batch_size 8 is larger than the data set"):
-        batch_indices(CONFIG, 0, 5)
+        batch_order(CONFIG, 0, 5)
 
 
 def test_the_rate_rises_and_falls():

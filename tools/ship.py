@@ -1,6 +1,6 @@
 """Put trained weights into the package, with their checksums.
 
-python tools/ship.py runs/studio-tiny [...]     ships each run under its folder's name
+python tools/ship.py runs/studio-laptop [...]     ships each run under its folder's name
 """
 
 from __future__ import annotations

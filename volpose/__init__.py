@@ -32,7 +32,7 @@ from volpose.decode import (
 from volpose.estimator import Estimator
 from volpose.evaluate import evaluate
 from volpose.grid import Grid
-from volpose.losses import coordinate_loss, volume_loss
+from volpose.losses import coordinate_loss, plain_volume_loss, volume_loss
 from volpose.metrics import (
     ActionTable,
     auc,
@@ -99,6 +99,7 @@ __all__ = [
     "pck",
     "pcp",
     "peak_voxel",
+    "plain_volume_loss",
     "predict",
     "procrustes_align",
     "read_image",

@@ -12,15 +12,19 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from volpose import __version__, pretrained
-from volpose.data.samples import Samples
+from volpose.data.samples import Samples, Share
 from volpose.estimator import DECODERS
 from volpose.evaluate import ROOTS, evaluate
 from volpose.network import KINDS
+from volpose.precision import PRECISIONS
 from volpose.predict import predict, read_image
 from volpose.recipe import PRESETS, TrainConfig, with_network
 from volpose.storage import complete_or_absent, write_text
 from volpose.studio import CachedSplit, Studio, write_split
+from volpose.team import Team
 from volpose.train import fit
 
 
@@ -33,8 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         sentence = " ".join(str(error).split())
         print(f"volpose: {sentence}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("volpose: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"volpose: {stop or 'interrupted'}", file=sys.stderr)
         return 130
     return 0
 
@@ -79,7 +83,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", type=Path, metavar="IMAGE")
     parser.add_argument("--box", type=_numbers, metavar="X,Y,W,H", help="the person, px")
     parser.add_argument("--camera", type=_numbers, metavar="FX,FY,CX,CY", help="px")
-    parser.add_argument("--weights", default="studio-tiny", help="shipped name or file")
+    parser.add_argument("--weights", default="studio-laptop", help="shipped name or file")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the prediction here")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write an interactive page here")
 
@@ -137,24 +141,32 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_seed, default=0)
     parser.add_argument("--images", type=_positive, help="size of the training set")
     parser.add_argument("--samples", type=_positive, help="images seen in all")
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: bf16 where it is fast")
+    parser.add_argument("--recompute", action="store_true", help="less memory, more time")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: a GPU if there is one")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/PRESET-...-seedN")
-    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="default: runs/data/...")
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="of the data; default: runs/data"
+    )
 
 
 def _train(options: argparse.Namespace) -> None:
     config = PRESETS[options.preset]
     if options.network:
         config = with_network(config, options.network)
-    given = {k: getattr(options, k) for k in ("variation", "images", "samples")}
+    names = ("variation", "images", "samples", "precision", "recompute")
+    given = {k: getattr(options, k) for k in names}
     config = replace(config, seed=options.seed, **{k: v for k, v in given.items() if v})
     folder = options.out or Path("runs") / _run_name(options, config)
     if any(p.exists() and not p.is_dir() for p in (folder, *folder.parents)):
         raise NotADirectoryError(
             f"{folder}: expected a folder for the run, but a file is in the way"
         )
-    data = _training_data(config, options.cache)
-    fit(config, data, folder)
-    print(f"trained: {folder / 'weights.safetensors'}; loss curve: {folder / 'log.csv'}")
+    team = Team.join(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    data = _training_data(config, options.cache, team)
+    fit(config, data, folder, team)
+    if team.leads:
+        print(f"trained: {folder / 'weights.safetensors'}; loss curve: {folder / 'log.csv'}")
 
 
 def _run_name(options: argparse.Namespace, config: TrainConfig) -> str:
@@ -162,13 +174,18 @@ def _run_name(options: argparse.Namespace, config: TrainConfig) -> str:
     return "-".join([p for p in parts if p] + [f"seed{config.seed}"])
 
 
-def _training_data(config: TrainConfig, folder: Path | None) -> Samples:
-    size = config.network.image_size
-    studio = Studio("train", size=size, variation=config.variation, count=config.images)
-    name = f"studio-train-{config.variation}-{size}px-{config.images}"
-    folder = folder or Path("runs/data") / name
-    write_split(studio, folder)
-    return CachedSplit(folder)
+def _training_data(config: TrainConfig, folder: Path | None, team: Team) -> Samples:
+    """The studio's training set, rendered where it is missing; each process renders its share."""
+    size, variation = config.network.image_size, config.variation
+    whole = Studio("train", size=size, variation=variation, count=config.images)
+    name = f"studio-train-{variation}-{size}px-{config.images}"
+    folder = folder or Path("runs/data")
+    if team.size == 1:
+        return write_split(whole, folder / name)
+    share = (team.rank, team.size)
+    part = Studio("train", size=size, variation=variation, count=config.images, share=share)
+    part = write_split(part, folder / f"{name}-share-{team.rank}-of-{team.size}", 1, team.leads)
+    return Share(part, *share, whole)
 
 
 def _add_render(parser: argparse.ArgumentParser) -> None:

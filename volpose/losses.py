@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from volpose.fused import SquaredDistance
 from volpose.targets import GaussianTarget
 
 REDUCTIONS = ("mean", "sum", "relative")
@@ -49,6 +49,8 @@ def volume_loss(
 ) -> Float[Tensor, ""]:
     """Squared difference of predicted and target volumes, summed over the stack.
 
+    The targets are never built: see `volpose.fused.SquaredDistance`.
+
     Args:
         volumes: one (*batch, J, d, H, W) tensor for each hourglass.
         targets: one `GaussianTarget` for each hourglass, of the same shapes.
@@ -64,54 +66,65 @@ def volume_loss(
     return torch.stack(stage_losses(volumes, targets, reduction)).sum()
 
 
-def stage_losses(
+def plain_volume_loss(
     volumes: Sequence[Tensor], targets: Sequence[GaussianTarget], reduction: str = "mean"
+) -> Float[Tensor, ""]:
+    """The same number as `volume_loss`, written as in the paper: for reading and for tests.
+
+    Args and errors as in `volume_loss`. Paper: Sec. 3.1, Eq. 3.
+    """
+    total = torch.zeros((), device=volumes[0].device)
+    for volume, target in zip(volumes, targets, strict=True):
+        labeled = target.valid[..., None, None, None]
+        difference = torch.where(labeled, volume.float() - target.volume(), 0.0)
+        total = total + difference.square().sum() / normalizer(target, reduction)
+    return total
+
+
+def stage_losses(
+    volumes: Sequence[Tensor],
+    targets: Sequence[GaussianTarget],
+    reduction: str | Sequence[Tensor] = "mean",
 ) -> list[Float[Tensor, ""]]:
-    """The terms of `volume_loss`, one for each hourglass of the stack."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
+    """The terms of `volume_loss`, one for each hourglass of the stack.
+
+    Args:
+        volumes, targets: as in `volume_loss`.
+        reduction: as in `volume_loss`, or for each stage the number to divide the sum of squares
+            by: processes that share a batch take the mean of their `normalizer`.
+    """
     if len(volumes) != len(targets):
         raise ValueError(f"got {len(volumes)} volumes for {len(targets)} targets")
-    return [_stage_loss(v, t, reduction) for v, t in zip(volumes, targets, strict=True)]
+    if isinstance(reduction, str):
+        reduction = [normalizer(target, reduction) for target in targets]
+    return [_stage_loss(*each) for each in zip(volumes, targets, reduction, strict=True)]
 
 
-def _stage_loss(volume: Tensor, target: GaussianTarget, reduction: str) -> Tensor:
+def normalizer(target: GaussianTarget, reduction: str) -> Float[Tensor, ""]:
+    """What the sum of squares of one stage is divided by.
+
+    Args:
+        target: of the stage.
+        reduction: as in `volume_loss`.
+
+    Raises:
+        ValueError: unknown reduction.
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
+    if reduction == "sum":
+        return target.x.new_tensor(float(max(target.valid[..., 0].numel(), 1)))
+    if reduction == "mean":
+        voxels = target.z.shape[-1] * target.y.shape[-1] * target.x.shape[-1]
+        return target.valid.sum().clamp(min=1).to(target.x.dtype) * voxels
+    energy = torch.where(target.valid, target.energy(), 0.0).sum()
+    return energy.clamp(min=torch.finfo(energy.dtype).tiny)
+
+
+def _stage_loss(volume: Tensor, target: GaussianTarget, divisor: Tensor) -> Tensor:
     expected = (*target.z.shape, target.y.shape[-1], target.x.shape[-1])
     if volume.shape != expected:
         raise ValueError(f"volume must have the target's shape {expected}, got {volume.shape}")
-    squared = SquaredDistance.apply(volume, *target)
-    joints = target.valid.sum().clamp(min=1)
-    if reduction == "mean":
-        return squared / (joints * math.prod(expected[-3:]))
-    if reduction == "sum":
-        return squared / max(target.valid[..., 0].numel(), 1)
-    energy = torch.where(target.valid, target.energy(), 0.0).sum()
-    return squared / energy.clamp(min=torch.finfo(energy.dtype).tiny)
-
-
-class SquaredDistance(torch.autograd.Function):
-    """||p - G||^2 over the labeled joints, without building G.
-
-    G is the product of a plane and a line, so p - G takes one pass over p; the backward pass is a
-    multiple of it. Sums are kept in fp32 when the volume is bf16.
-    """
-
-    @staticmethod
-    def forward(ctx, volume, x, y, z, valid):
-        """Args: volume (*batch, J, d, H, W) and the fields of its `GaussianTarget`."""
-        plane = (y[..., :, None] * x[..., None, :])[..., None, :, :].to(volume.dtype)
-        line = z[..., :, None, None].to(volume.dtype)
-        difference = torch.addcmul(volume, plane, line, value=-1)
-        if not bool(valid.all()):
-            difference.masked_fill_(~valid[..., None, None, None], 0)
-        ctx.save_for_backward(difference)
-        # in the order of memory, whatever the layout, so that nothing is copied but to fp32
-        order = sorted(range(difference.dim()), key=difference.stride, reverse=True)
-        flat = difference.permute(order).reshape(-1)
-        flat = flat.float() if flat.dtype in (torch.bfloat16, torch.float16) else flat
-        return torch.dot(flat, flat)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        (difference,) = ctx.saved_tensors
-        return difference * (2 * gradient).to(difference.dtype), None, None, None, None
+    if volume.dtype == torch.float16:  # where a gradient of one voxel in millions would be 0
+        volume = volume.float()
+    return SquaredDistance.apply(volume, *target, 1 / divisor)

@@ -10,11 +10,13 @@ convolution of each stage starts near zero, so that training starts from "predic
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 
 class Residual(nn.Module):
@@ -131,11 +133,16 @@ class CoarseToFine(nn.Module):
         hourglass_depth: halvings inside an hourglass; 4 takes 64 x 64 features down to 4 x 4.
         residuals: blocks in a row on each branch of an hourglass.
 
+    Attributes:
+        recompute: forget each stage's activations and compute them again in the backward pass.
+
     Raises:
         ValueError: ``z_bins`` that decrease or do not divide the last.
 
     Paper: Sec. 3.2, Table 2.
     """
+
+    recompute = False
 
     def __init__(
         self,
@@ -160,7 +167,7 @@ class CoarseToFine(nn.Module):
         x, _ = self.stem(images)
         volumes = []
         for i, stage in enumerate(self.stages):
-            features, volume = stage(x)
+            features, volume = recomputed(stage, x) if self.recompute else stage(x)
             volumes.append(volume)
             if i < len(self.from_volume):
                 x = x + self.from_features[i](features) + self.from_volume[i](volume.flatten(1, 2))
@@ -171,9 +178,8 @@ class CoordinateRegression(nn.Module):
     """One hourglass and a fully connected layer that names the coordinates: the baseline.
 
     Args:
-        num_joints: J.
         heatmap_size: side of the features, a quarter of the image's.
-        features, hourglass_depth, residuals: as in `CoarseToFine`.
+        num_joints, features, hourglass_depth, residuals: as in `CoarseToFine`.
 
     Paper: Sec. 3.1, Eq. 1, Table 1.
     """
@@ -203,11 +209,11 @@ class CoordinateRegression(nn.Module):
             near_zero(nn.Linear(features * side**2, 3 * num_joints)),
         )
 
-    def forward(
-        self, images: Float[Tensor, "batch 3 side side"]
-    ) -> Float[Tensor, "batch joints 3"]:
+    def forward(self, images: Float[Tensor, "batch 3 side side"]) -> Float[Tensor, "batch J 3"]:
         """Images in [0, 1] -> positions x, y, z in the unit cube of `Grid.to_unit`."""
-        return self.head(self.hourglass(self.stem(images)[0])).unflatten(1, (self.num_joints, 3))
+        features = self.head[:-1](self.hourglass(self.stem(images)[0]))
+        # the coordinates themselves in fp32: in bf16 they would be rounded to 8 mm
+        return self.head[-1](features.float()).unflatten(1, (self.num_joints, 3))
 
 
 class Decoupled(nn.Module):
@@ -216,9 +222,8 @@ class Decoupled(nn.Module):
     The second never sees the image, so it can be trained on motion capture.
 
     Args:
-        num_joints: J.
         z_bins: (1, d): the heatmaps and the volume.
-        features, hourglass_depth, residuals: as in `CoarseToFine`.
+        num_joints, features, hourglass_depth, residuals: as in `CoarseToFine`.
 
     Paper: Sec. 3.3, Table 3.
     """
@@ -268,6 +273,23 @@ def check_z_bins(z_bins: Sequence[int]) -> tuple[int, ...]:
             f"(1, 2, 4, 64); got {tuple(z_bins)}"
         )
     return bins
+
+
+def recomputed(stage: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What ``stage(x)`` gives, without keeping its activations for the backward pass."""
+    norms = [m for m in stage.modules() if isinstance(m, nn.BatchNorm2d)]
+
+    @contextmanager
+    def again() -> Iterator[None]:
+        for norm in norms:
+            norm.track_running_stats = False  # they must not count the batch twice
+        try:
+            yield
+        finally:
+            for norm in norms:
+                norm.track_running_stats = True
+
+    return checkpoint(stage, x, use_reentrant=False, context_fn=lambda: (nullcontext(), again()))
 
 
 def near_zero(layer: nn.Module) -> nn.Module:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
+from volpose.augment import PAPER, Augmentation
+from volpose.losses import REDUCTIONS
 from volpose.network import NetworkConfig
+from volpose.precision import PRECISIONS
+
+STYLES = ("paper", "official")
 
 
 @dataclass(frozen=True)
@@ -16,40 +22,63 @@ class TrainConfig:
         network: what is trained.
         images: size of the training set.
         samples: images seen in all.
-        batch_size: images per step.
+        batch_size: images per step, over all processes.
         learning_rate: at the highest point of the schedule.
         optimizer: "adam", or "rmsprop" as in the paper.
         schedule: "cosine" to zero after ``warmup`` steps, or "constant" as in the paper.
         warmup: steps of linear increase.
+        average: decay of a running average of the weights, which is then what is saved; 0 for none.
         reduction: of `volume_loss`.
         style: of the targets.
-        mirror: mirror half of the images.
+        near_zero: start the last layer of every stage near zero, see `volpose.model.near_zero`.
+        augmentation: of the training pictures.
+        precision: "bf16", "fp32", or "auto", see `volpose.precision.has_fast_bf16`.
+        recompute: forget the activations of each stage and compute them again for the gradient:
+            less memory, more time, the same numbers.
         variation: the studio's setting.
-        seed: of weights, order and mirroring.
+        seed: of weights, order and augmentation.
+
+    Raises:
+        ValueError: a value is not one of its choices or out of its range.
+
+    Paper: Sec. 4.3.
     """
 
     network: NetworkConfig
     images: int = 30_000
-    samples: int = 160_000
+    samples: int = 144_000
     batch_size: int = 16
     learning_rate: float = 4e-3
     optimizer: str = "adam"
     schedule: str = "cosine"
     warmup: int = 50
+    average: float = 0.0
     reduction: str = "relative"
     style: str = "paper"
-    mirror: bool = True
+    near_zero: bool = True
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    precision: str = "auto"
+    recompute: bool = False
     variation: str = "default"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.optimizer not in ("adam", "rmsprop"):
-            raise ValueError(f"optimizer must be adam or rmsprop, got {self.optimizer!r}")
-        if self.schedule not in ("cosine", "constant"):
-            raise ValueError(f"schedule must be cosine or constant, got {self.schedule!r}")
+        for name, choices in (
+            ("optimizer", ("adam", "rmsprop")),
+            ("schedule", ("cosine", "constant")),
+            ("reduction", REDUCTIONS),
+            ("style", STYLES),
+            ("precision", PRECISIONS),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {choices}, got {getattr(self, name)!r}")
         for name in ("batch_size", "images", "samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.recompute and self.network.kind != "coarse-to-fine":
+            raise ValueError(f"recompute is for coarse-to-fine networks, not {self.network.kind!r}")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average must be at least 0 and below 1, got {self.average}")
         if self.samples < self.batch_size or self.images < self.batch_size:
             raise ValueError(
                 f"images ({self.images}) and samples ({self.samples}) must be at least one batch "
@@ -67,9 +96,33 @@ class TrainConfig:
         fall = 0.5 * (1 + math.cos(math.pi * step / self.steps))
         return self.learning_rate * rise * (fall if self.schedule == "cosine" else 1.0)
 
+    def to_json(self) -> dict:
+        """The recipe as plain numbers, lists and strings."""
+        return json.loads(json.dumps(asdict(self)))
 
-TINY = NetworkConfig(z_bins=(1, 32), features=64, hourglass_depth=3, image_size=64, sigma=1.0)
-PRESETS = {"tiny": TrainConfig(TINY)}
+
+TINY = NetworkConfig(z_bins=(1, 16), features=32, hourglass_depth=2, image_size=64, sigma=1.0)
+LAPTOP = NetworkConfig(z_bins=(1, 32), features=64, hourglass_depth=3, image_size=64, sigma=1.0)
+PRESETS = {
+    # a minute on two cores, rendering included: to see everything work
+    "tiny": TrainConfig(TINY, images=3_000, samples=16_000),
+    # a quarter of an hour on two cores
+    "laptop": TrainConfig(LAPTOP),
+    # as in Sec. 4.3 and the released code: the size of Human3.6M at 10 frames a second, four epochs
+    "paper": TrainConfig(
+        NetworkConfig(),
+        images=312_000,
+        samples=1_240_000,
+        batch_size=4,
+        learning_rate=2.5e-4,
+        optimizer="rmsprop",
+        schedule="constant",
+        warmup=0,
+        reduction="mean",
+        near_zero=False,
+        augmentation=PAPER,
+    ),
+}
 
 
 def with_network(config: TrainConfig, kind: str) -> TrainConfig:
@@ -77,3 +130,14 @@ def with_network(config: TrainConfig, kind: str) -> TrainConfig:
     z_bins = config.network.z_bins
     z_bins = (1, z_bins[-1]) if kind == "decoupled" else z_bins
     return replace(config, network=replace(config.network, kind=kind, z_bins=z_bins))
+
+
+def with_paper_training(config: TrainConfig) -> TrainConfig:
+    """The same network and data, trained as in the paper: optimizer, batch, loss, start.
+
+    Paper: Sec. 4.3.
+    """
+    paper = PRESETS["paper"]
+    names = ("batch_size", "learning_rate", "optimizer", "schedule", "warmup", "average")
+    names += ("reduction", "near_zero", "augmentation")
+    return replace(config, **{name: getattr(paper, name) for name in names})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,8 @@ def complete_or_absent(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
+        with open(partial, "rb") as written:
+            os.fsync(written.fileno())  # a power cut must not leave the new name with no content
         partial.chmod(0o666 & ~_umask())  # some writers leave files readable by the owner alone
         os.replace(partial, path)
     except OSError as error:
@@ -35,6 +38,25 @@ def complete_or_absent(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+@contextmanager
+def alone(folder: str | Path) -> Iterator[None]:
+    """Keep others from writing the same folder; processes left by a killed run count as well."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder}: is a file, expected a folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise ValueError(f"folder {folder} is being written by another process") from error
+    try:
+        yield
+    finally:
+        os.close(lock)
 
 
 def _umask() -> int:

@@ -119,3 +119,34 @@ class Samples(Protocol):
     def batch(self, indices: list[int]) -> Batch:
         """The samples with these numbers."""
         ...
+
+
+class Share:
+    """Every n-th sample of a data set, under the numbers of the whole.
+
+    Args:
+        part: what this process has: samples rank, rank + size, rank + 2 size, ... of the whole.
+        rank: of this process.
+        size: number of processes.
+        whole: the data set that it is a part of; it is only counted and named.
+    """
+
+    def __init__(self, part: Samples, rank: int, size: int, whole: Samples) -> None:
+        self.part, self.rank, self.size, self.whole = part, rank, size, whole
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def __str__(self) -> str:
+        return str(self.whole)
+
+    def batch(self, indices: list[int]) -> Batch:
+        """The samples with these numbers.
+
+        Raises:
+            IndexError: another process has one of them.
+        """
+        for index in indices:
+            if index % self.size != self.rank:
+                raise IndexError(f"sample {index} is with process {index % self.size}")
+        return self.part.batch([index // self.size for index in indices])

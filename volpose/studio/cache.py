@@ -13,7 +13,7 @@ from tqdm import tqdm
 from volpose.camera import Camera
 from volpose.crop import Box
 from volpose.data.samples import Batch, Sample
-from volpose.storage import complete_or_absent, write_text
+from volpose.storage import alone, complete_or_absent, write_text
 from volpose.studio.actions import ACTIONS
 from volpose.studio.dataset import Studio, describe
 from volpose.studio.files import (
@@ -21,7 +21,6 @@ from volpose.studio.files import (
     IMAGES,
     LABELS,
     PARTS,
-    alone,
     holds_pictures,
     read_header,
     read_labels,
@@ -109,8 +108,10 @@ class _Chunks(Dataset):
 def studio_from(configuration: dict, device: str = "cpu") -> Studio:
     """The studio that a split was written from."""
     variation = Variation.from_json(configuration["variation"])
-    plain = {key: configuration[key] for key in ("split", "size", "seed", "count")}
-    return Studio(**plain, variation=variation, device=device)
+    plain = {key: configuration[key] for key in ("split", "size", "seed")}
+    rank, size = share = tuple(configuration.get("share", (0, 1)))
+    count = rank + size * (configuration["count"] - 1) + 1  # the shortest whole with this share
+    return Studio(**plain, variation=variation, device=device, count=count, share=share)
 
 
 def _claim(folder: Path, configuration: dict) -> None:

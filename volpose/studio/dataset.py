@@ -32,6 +32,7 @@ class Studio:
         variation: str | Variation = "default",
         count: int | None = None,
         device: str | torch.device = "cpu",
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         """Open the studio; pictures are made when asked for.
 
@@ -42,6 +43,7 @@ class Studio:
             variation: `default`, `wild`, or a `Variation`.
             count: how many samples the split has; the first ones do not depend on it.
             device: where pictures are made and returned.
+            share: (r, n) keeps samples r, r + n, r + 2n, ... only, numbered 0, 1, 2, ...
 
         Raises:
             ValueError: an argument is not one of its choices or out of its range.
@@ -58,7 +60,11 @@ class Studio:
         if count < 1:
             raise ValueError(f"count must be at least 1, but is {count}")
         self.split, self.size, self.seed = split, size, seed
-        self.variation, self.count, self.device = variation, count, torch.device(device)
+        rank, size = share
+        if not 0 <= rank < min(size, count):
+            raise ValueError(f"share must be (r, n) with 0 <= r < n <= {count}, but is {share}")
+        self.variation, self.share, self.device = variation, share, torch.device(device)
+        self.count = len(range(rank, count, size))
         self._stage: Stage | None = None
 
     @property
@@ -72,13 +78,14 @@ class Studio:
     @property
     def configuration(self) -> dict:
         """Everything the pictures depend on, as plain values."""
-        return {
+        found = {
             "split": self.split,
             "size": self.size,
             "seed": self.seed,
             "count": self.count,
             "variation": self.variation.to_json(),
         }
+        return found if self.share == (0, 1) else found | {"share": list(self.share)}
 
     def __len__(self) -> int:
         return self.count
@@ -94,7 +101,8 @@ class Studio:
         """
         if not -self.count <= index < self.count:
             raise IndexError(f"index must be below {self.count}, but is {index}")
-        return shot_of(self.seed, self.split, int(index) % self.count)
+        rank, size = self.share
+        return shot_of(self.seed, self.split, rank + size * (int(index) % self.count))
 
     def __getitem__(self, index: int) -> Sample:
         """One sample."""
@@ -155,4 +163,5 @@ def describe(configuration: dict) -> str:
         f"studio {configuration['split']} ({subjects}), {variation} variation, "
         f"seed {configuration['seed']}, {configuration['count']} samples of "
         f"{configuration['size']} px"
+        + (", share {} of {}".format(*configuration["share"]) if "share" in configuration else "")
     )

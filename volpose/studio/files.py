@@ -1,11 +1,8 @@
 """The files of a split on disk: who may write them, and whether they are whole."""
 
-import fcntl
 import json
 import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +14,6 @@ from volpose.studio.look import SUBJECTS
 HEADER, IMAGES, LABELS, PARTS = "studio.json", "images.npy", "labels.npz", "parts"
 LABEL_NAMES = {"pose", "focal", "center", "rotation", "position", "box_center", "box_side"}
 LABEL_NAMES |= {"subject", "action"}
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep others from writing the same folder; processes left by a killed run count as well."""
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder}: is a file, expected a folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise ValueError(f"folder {folder} is being written by another process") from error
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 def read_header(folder: Path) -> dict:

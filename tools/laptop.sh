@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Makes results/laptop and volpose/weights: trains the shipped networks and the
+# coordinate-regression baseline, and evaluates them. About an hour and a half on two cores;
+# what is already trained is not trained again, and what was stopped is resumed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH="$PWD/.venv/bin:$PATH"
+out=results/laptop
+
+# the baseline's steps are cheaper: it sees more images, so that it trains at least as long
+volpose train tiny --out runs/studio-tiny
+volpose train laptop --out runs/studio-laptop
+volpose train laptop --out runs/studio-laptop-coordinate --network coordinate --samples 260000
+volpose train laptop --out runs/studio-laptop-wild --variation wild --samples 64000
+
+for name in studio-tiny studio-laptop studio-laptop-coordinate studio-laptop-wild; do
+    cp "runs/$name/log.csv" "$out/$name.csv"
+done
+python tools/ship.py runs/studio-tiny runs/studio-laptop runs/studio-laptop-wild
+
+for kind in default wild; do
+    volpose render studio:test --count 3000 --size 64 --variation $kind --out "runs/data/test-$kind"
+done
+evaluate() { volpose evaluate "$1" --data "runs/data/test-$2" --json "$out/$3.json" "${@:4}"; }
+evaluate studio-tiny default studio-tiny
+evaluate studio-laptop default studio-laptop
+evaluate studio-laptop default studio-laptop-argmax --decoder argmax
+evaluate studio-laptop default studio-laptop-mirror --mirror
+evaluate studio-laptop default studio-laptop-mean-limbs --root mean-limbs
+evaluate studio-laptop default studio-laptop-own-limbs --root own-limbs
+evaluate studio-laptop wild studio-laptop-on-wild
+evaluate studio-laptop-wild default studio-laptop-wild
+evaluate studio-laptop-wild wild studio-laptop-wild-on-wild
+evaluate runs/studio-laptop-coordinate/weights.safetensors default studio-laptop-coordinate

@@ -1,0 +1,123 @@
+"""What a run tells while it goes: its curve on disk, and a polite answer to Ctrl-C."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from volpose.run import Run
+from volpose.storage import write_text
+
+LOG = "log.csv"
+
+
+class Journal:
+    """The loss curve of a run, as CSV and, where TensorBoard is installed, as its events.
+
+    Rows past the run's step, left by a run that was killed after its last checkpoint, go first.
+
+    Args:
+        run: as it stands.
+        folder: of the run; None writes nothing.
+
+    Raises:
+        ValueError: the log in the folder is not one.
+    """
+
+    def __init__(self, run: Run, folder: Path | None) -> None:
+        self.folder, self.text = folder, ""
+        self._board = None
+        if folder is None:
+            return
+        path = folder / LOG
+        rows = path.read_text(encoding="utf8").splitlines()[1:] if path.exists() else []
+        self._rows = [row for row in rows if _step(row) <= run.step]
+        self._stream = None
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.folder is not None and self._stream is not None:
+            self._stream.close()
+        if self._board is not None:
+            self._board.close()
+
+    def write(self, run: Run) -> None:
+        """Add a row.
+
+        Raises:
+            ValueError: the loss is not finite.
+        """
+        losses = run.loss.tolist()
+        if not all(map(math.isfinite, losses)):
+            raise ValueError(
+                f"loss is {losses} at step {run.step}: lower the learning rate "
+                f"({run.config.learning_rate:g}); the last good checkpoint is kept"
+            )
+        self.text = "loss " + " ".join(f"{loss:.3f}" for loss in losses)
+        if self.folder is None:
+            return
+        if self._stream is None:
+            self._open(run)
+        times = f"{run.seconds:.1f},{run.cpu_seconds:.1f},{run.waited:.2f}"
+        numbers = ",".join(f"{loss:.5f}" for loss in losses)
+        images = run.step * run.config.batch_size
+        self._stream.write(f"{run.step},{images},{times},{numbers}\n")
+        self._stream.flush()
+        if self._board is not None:
+            for index, loss in enumerate(losses):
+                self._board.add_scalar(f"loss/stage {index}", loss, images)
+            self._board.add_scalar("learning rate", run.config.rate(run.step - 1), images)
+
+    def _open(self, run: Run) -> None:
+        stages = ",".join(f"loss_{index}" for index in range(len(run.loss)))
+        header = f"step,images,seconds,cpu_seconds,waited,{stages}"
+        write_text(self.folder / LOG, "\n".join([header, *self._rows]) + "\n")
+        self._stream = open(self.folder / LOG, "a", encoding="utf8")  # noqa: SIM115
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return
+        begun = (run.step - 1) * run.config.batch_size
+        self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=begun)
+
+
+def _step(row: str) -> float:
+    """The step of a row; past everything for a row that was cut off."""
+    first = row.split(",")[0]
+    return int(first) if first.isdecimal() and row.count(",") >= 5 else math.inf
+
+
+class StopRequest:
+    """Turn Ctrl-C and SIGTERM into a question that is asked between two steps.
+
+    A second Ctrl-C interrupts at once. Outside the main thread nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True

@@ -1,0 +1,36 @@
+"""Which number format a machine convolves fastest in."""
+
+import torch
+from torch import nn
+
+PRECISIONS = ("auto", "bf16", "fp32")
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 convolutions pay: on CPUs with AMX tiles and GPUs with bf16 units.
+
+    Other CPUs emulate bf16 or gain nothing from it. `TrainConfig.precision` and ``--precision``
+    overrule this check.
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+
+
+def resolve(precision: str, device: torch.device) -> str:
+    """ "bf16" or "fp32"; "auto" asks `has_fast_bf16`."""
+    if precision == "auto":
+        return "bf16" if has_fast_bf16(device) else "fp32"
+    return precision
+
+
+def convolve_in_bf16(model: nn.Module) -> nn.Module:
+    """Turn a network's convolutions to bf16, in place; batch norm and the rest stay fp32.
+
+    Feed it bf16 images in channels-last order. For prediction; `volpose.flat.FlatWeights` does it
+    for training.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(torch.bfloat16)
+    return model.to(memory_format=torch.channels_last)

@@ -1,0 +1,241 @@
+"""A training run: network, optimizer, how far it has come, and its checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from volpose.data.samples import Samples
+from volpose.decode import limb_lengths
+from volpose.estimator import Estimator
+from volpose.flat import FlatWeights
+from volpose.precision import has_fast_bf16, resolve
+from volpose.recipe import TrainConfig
+from volpose.skeleton import SKELETONS
+from volpose.storage import read_safetensors, write_safetensors
+from volpose.team import Team
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass
+class Run:
+    """A run in memory. Its order, random numbers and schedule follow from seed and step alone.
+
+    Attributes:
+        config: the recipe.
+        data: the training set in words.
+        precision: "bf16" or "fp32".
+        model: the network as it computes, a view of ``weights``.
+        weights: all weights as one vector.
+        optimizer: of ``weights.values``.
+        averages: running averages of weights and statistics, or None.
+        step: steps done.
+        loss: (stages,) smoothed loss of each stage; empty before the first step.
+        seconds, cpu_seconds, waited: wall time, CPU time and time spent waiting for data so far.
+    """
+
+    config: TrainConfig
+    data: str
+    precision: str
+    model: nn.Module
+    weights: FlatWeights
+    optimizer: torch.optim.Optimizer
+    averages: list[Tensor] | None
+    loss: Tensor
+    step: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    waited: float = 0.0
+
+    @classmethod
+    def new(
+        cls,
+        config: TrainConfig,
+        data: str = "",
+        team: Team | None = None,
+    ) -> Run:
+        """A run before its first step; the weights depend on the seed alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            model = config.network.build()
+            if not config.near_zero:
+                reset_heads(model)
+        if config.recompute:
+            model.recompute = True
+        team = team or Team()
+        model = team.share_batch_norm(model.to(team.device))
+        precision = resolve(config.precision, team.device)
+        weights = FlatWeights(model, half=precision == "bf16")
+        averages = None
+        if config.average:
+            averages = [weights.values.detach().clone(), weights.statistics.clone()]
+        loss = torch.zeros(0, device=team.device)
+        optimizer = _optimizer(config, weights.values)
+        return cls(config, data, precision, model, weights, optimizer, averages, loss)
+
+    def apply(self, gradient: Tensor, losses: Tensor) -> None:
+        """Take one step.
+
+        Args:
+            gradient: of all weights, like ``weights.values``.
+            losses: (stages,) of this step.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.rate(self.step)
+        self.weights.values.grad = gradient
+        self.optimizer.step()
+        self.weights.values.grad = None
+        self.weights.refresh()
+        if self.averages:
+            current = (self.weights.values.detach(), self.weights.statistics)
+            # young averages forget faster, so that the untrained network leaves no trace
+            keep = min(self.config.average, (1 + self.step) / (10 + self.step))
+            torch._foreach_lerp_(self.averages, current, 1 - keep)
+        self.loss = losses if len(self.loss) == 0 else torch.lerp(self.loss, losses, 0.03)
+        self.step += 1
+
+    def estimator(self) -> Estimator:
+        """The network as it stands (its average, if there is one), in fp32, ready to be used."""
+        model = self.config.network.build()
+        values = self.averages or [self.weights.values.detach(), self.weights.statistics]
+        self.weights.write_into(model, *(v.cpu() for v in values))
+        model.to(memory_format=torch.channels_last)
+        return Estimator(self.config.network, model.eval())
+
+    def card(self, data: Samples, team: Team) -> dict:
+        """Where the weights come from, and the mean limb lengths (mm) of the training subjects."""
+        skeleton = SKELETONS[self.config.network.skeleton]
+        every = max(1, len(data) // 500 // team.size) * team.size
+        sample = data.batch(list(range(team.rank, len(data), every)))
+        lengths = limb_lengths(sample.pose, skeleton.limbs).mean(0)
+        device = self.weights.values.device
+        return {
+            "recipe": self.config.to_json(),
+            "data": self.data,
+            "steps": self.step,
+            "seconds": round(self.seconds, 1),
+            "cpu_seconds": round(self.cpu_seconds, 1),
+            "precision": self.precision,
+            "threads": torch.get_num_threads(),
+            "hardware": hardware(device),
+            "torch": torch.__version__,
+            "licence": "CC BY 4.0; trained on the volpose studio",
+            "mean_limbs_mm": [round(x, 2) for x in lengths.tolist()],
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write the checkpoint, all or nothing: the old one stays until the new is complete.
+
+        Raises:
+            ValueError: a weight is not finite; such a run is not worth going on with.
+        """
+        tensors = {"weights": self.weights.values.detach(), "statistics": self.weights.statistics}
+        if not all(bool(t.isfinite().all()) for t in tensors.values()):
+            raise ValueError(f"weights are not finite at step {self.step}; the last good is kept")
+        for index, average in enumerate(self.averages or []):
+            tensors[f"average.{index}"] = average
+        for name, value in self.optimizer.state_dict()["state"].get(0, {}).items():
+            tensors[f"optimizer.{name}"] = value
+        state = {"config": self.config.to_json(), "loss": self.loss.tolist()}
+        state |= {name: getattr(self, name) for name in ("data", "precision", *COUNTERS)}
+        tensors = {name: tensor.cpu().clone() for name, tensor in tensors.items()}
+        write_safetensors(folder / CHECKPOINT, tensors, {"run": json.dumps(state)})
+
+    def restore(self, folder: Path) -> None:
+        """Go on from the checkpoint in a folder, if there is one.
+
+        Raises:
+            ValueError: the checkpoint is damaged, or belongs to another recipe, data set or number
+                format.
+        """
+        path = folder / CHECKPOINT
+        if not path.exists():
+            return
+        tensors, header = read_safetensors(path)
+        state = _checked_state(self, path, header)
+        moments = {}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            if kind == "optimizer":
+                moments[rest] = tensor
+            elif (place := self._place(name)) is None or place.shape != tensor.shape:
+                raise ValueError(f"{path}: damaged, {name} does not belong to this run")
+            else:
+                place.copy_(tensor)
+        if any(t.dim() and t.shape != self.weights.values.shape for t in moments.values()):
+            raise ValueError(f"{path}: damaged, the optimizer's numbers are of another network")
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": {0: moments}, "param_groups": groups})
+        self.weights.refresh()
+        self.loss = torch.tensor(state["loss"], device=self.weights.values.device)
+        for name in COUNTERS:
+            setattr(self, name, state[name])
+
+    def _place(self, name: str) -> Tensor | None:
+        places = {"weights": self.weights.values.detach(), "statistics": self.weights.statistics}
+        places |= {f"average.{i}": average for i, average in enumerate(self.averages or [])}
+        return places.get(name)
+
+
+COUNTERS = ("step", "seconds", "cpu_seconds", "waited")
+
+
+def _checked_state(run: Run, path: Path, header: dict) -> dict:
+    """What a checkpoint says of itself, if it is one of this run."""
+    try:
+        state = dict(json.loads(header.get("run", "{}")))
+        numbers = [float(state[name]) for name in COUNTERS] + [float(x) for x in state["loss"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path}: not the checkpoint of a run ({error!r})") from error
+    own = {"config": run.config.to_json(), "data": run.data, "precision": run.precision}
+    for name, value in own.items():
+        found = state.get(name)
+        if found == value:
+            continue
+        if isinstance(value, dict) and isinstance(found, dict):
+            name, value, found = next(
+                (k, value.get(k), found.get(k))
+                for k in (*value, *found)
+                if value.get(k) != found.get(k)
+            )
+        raise ValueError(
+            f"{path}: holds another run ({name} is {found!r}, not {value!r}); "
+            "choose another folder, or give the options it was begun with"
+        )
+    step = state["step"]
+    if not isinstance(step, int) or not 0 <= step <= run.config.steps or min(numbers) < 0:
+        raise ValueError(f"{path}: damaged, step must be 0 to {run.config.steps}, got {step!r}")
+    return state
+
+
+def _optimizer(config: TrainConfig, values: nn.Parameter) -> torch.optim.Optimizer:
+    if config.optimizer == "adam":
+        return torch.optim.Adam([values], config.learning_rate, (0.9, 0.99), fused=True)
+    return torch.optim.RMSprop([values], config.learning_rate)
+
+
+def reset_heads(model: nn.Module) -> None:
+    """Give the last layers PyTorch's usual random start, as the released code does."""
+    for name, module in model.named_modules():
+        if name.endswith("head") and isinstance(module, nn.Conv2d):
+            module.reset_parameters()
+    if isinstance(getattr(model, "head", None), nn.Sequential):
+        model.head[-1].reset_parameters()
+
+
+def hardware(device: torch.device) -> str:
+    """The machine in words, for the record of a result."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    names = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    model = next((n.split(":")[1].strip() for n in names if n.startswith("model name")), "CPU")
+    amx = " with AMX" if has_fast_bf16(device) else ""
+    return f"{model}{amx}, {os.cpu_count()} cores, {platform.machine()}"
