@@ -131,3 +131,15 @@ def test_a_configuration_with_unknown_entries_is_refused():
     assert NetworkConfig.from_json(values) == NETWORK
     with pytest.raises(ValueError, match=r"missing or unknown entries \['color'\]"):
         NetworkConfig.from_json(values | {"color": 1})
+
+
+def test_bf16_convolutions_predict_nearly_the_same():
+    estimator = Estimator.untrained(NETWORK)
+    images = studio_batch().image[:4]
+    half = estimator.at_precision("bf16")
+    assert next(half.model.parameters()).dtype == torch.bfloat16
+    assert next(estimator.model.parameters()).dtype == torch.float32
+    exact, near = estimator.volume(images), half.volume(images)
+    assert near.dtype == torch.float32
+    assert 0 < (near - exact).abs().max() < 0.05 * exact.abs().max()
+    assert estimator.at_precision("fp32") is estimator

@@ -4,8 +4,16 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+import volpose.fused
+from volpose.fused import SquaredDistance
 from volpose.grid import Grid
-from volpose.losses import coordinate_loss, stage_losses, volume_loss
+from volpose.losses import (
+    REDUCTIONS,
+    coordinate_loss,
+    plain_volume_loss,
+    stage_losses,
+    volume_loss,
+)
 from volpose.targets import coarse_to_fine_targets
 
 GRID = Grid((8, 6, 5), 32.0)
@@ -35,7 +43,7 @@ def test_coordinate_loss_ignores_joints_without_label():
     assert predicted.grad.tolist() == [[[-2, 0, 0], [0, 0, 0]]]
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum", "relative"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_volume_loss_equals_materialized_targets(reduction):
     volumes, targets = example()
     expected = torch.zeros(())
@@ -56,15 +64,81 @@ def test_volume_loss_equals_materialized_targets(reduction):
         torch.testing.assert_close(a, b)
 
 
-def test_gradients_by_finite_differences():
-    volumes, targets = example(torch.float64)
-    for layout in (torch.contiguous_format, torch.channels_last):
-        channels = volumes[2].detach().flatten(1, 2).contiguous(memory_format=layout)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("depth", [1, 4])
+def test_gradients_by_finite_differences(depth, layout):
+    grid = Grid((4, 3, 2), 16.0)
+    voxels = torch.rand(2, 3, 3, dtype=torch.float64)
+    voxels[0, 1, 2] = torch.nan
+    (target,) = coarse_to_fine_targets(voxels, grid, (depth,))
+    assert target.valid.sum() == 5
+    factor = torch.tensor(0.3, dtype=torch.float64)
+    channels = torch.randn(2, 3 * depth, 3, 2, dtype=torch.float64)
+    channels = channels.contiguous(memory_format=layout).requires_grad_()
 
-        def loss(c):
-            return volume_loss([c.unflatten(1, (4, 8))], targets[2:], "relative")
+    def distance(c):
+        return SquaredDistance.apply(c.unflatten(1, (3, depth)), *target, factor)
 
-        assert torch.autograd.gradcheck(loss, channels.requires_grad_())
+    assert torch.autograd.gradcheck(distance, channels)
+
+
+@pytest.fixture(params=[2**18, 40], ids=["one piece", "many pieces"])
+def chunk(request, monkeypatch):
+    """How many voxels are worked on at a time."""
+    monkeypatch.setattr(volpose.fused, "CHUNK", request.param)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_fused_equals_plain(reduction, dtype, layout, chunk):
+    volumes, targets = example()
+    channels = [
+        v.detach().flatten(1, 2).contiguous(memory_format=layout).to(dtype).requires_grad_()
+        for v in volumes
+    ]
+    found = []
+    for loss in (volume_loss, plain_volume_loss):
+        value = -0.7 * loss([c.unflatten(1, (4, -1)) for c in channels], targets, reduction)
+        once = torch.autograd.grad(value, channels, retain_graph=True)
+        again = torch.autograd.grad(2 * value, channels)
+        found.append((value, once, again))
+    (ours, *our_gradients), (plain, *plain_gradients) = found
+    assert ours.dtype == torch.float32
+    wide = dtype == torch.float32
+    # bf16: the difference, its product with the factor and with -0.7 are each rounded
+    torch.testing.assert_close(ours, plain, rtol=1e-5 if wide else 2e-3, atol=0)
+    for our_pass, plain_pass in zip(our_gradients, plain_gradients, strict=True):
+        for a, b in zip(our_pass, plain_pass, strict=True):
+            assert a.dtype == dtype
+            scale = b.float().abs().max().item()
+            near = {"rtol": 1e-5, "atol": 1e-6} if wide else {"rtol": 2**-6, "atol": scale * 2**-7}
+            torch.testing.assert_close(a, b, **near)
+
+
+def test_a_second_derivative_is_refused_and_not_wrong():
+    weight = torch.ones((), requires_grad=True)
+    volumes, targets = example()
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        torch.autograd.grad(
+            volume_loss([weight * v for v in volumes], targets), weight, create_graph=True
+        )
+
+
+def test_no_gradient_is_needed():
+    volumes, targets = example()
+    with torch.no_grad():
+        loss = volume_loss(volumes, targets)
+    assert not loss.requires_grad
+    torch.testing.assert_close(loss, volume_loss(volumes, targets).detach())
+    torch.testing.assert_close(loss, volume_loss([v.detach() for v in volumes], targets))
+
+
+def test_volumes_are_not_changed():
+    volumes, targets = example()
+    before = [v.detach().clone() for v in volumes]
+    volume_loss(volumes, targets).backward()
+    assert all(map(torch.equal, volumes, before))
 
 
 def test_nothing_predicted_costs_one_at_every_depth():

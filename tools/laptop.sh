@@ -16,12 +16,10 @@ volpose train laptop --out runs/studio-laptop-wild --variation wild --samples 64
 for name in studio-tiny studio-laptop studio-laptop-coordinate studio-laptop-wild; do
     cp "runs/$name/log.csv" "$out/$name.csv"
 done
-python tools/ship.py runs/studio-tiny runs/studio-laptop runs/studio-laptop-wild
-
 for kind in default wild; do
     volpose render studio:test --count 3000 --size 64 --variation $kind --out "runs/data/test-$kind"
 done
-evaluate() { volpose evaluate "$1" --data "runs/data/test-$2" --json "$out/$3.json" "${@:4}"; }
+evaluate() { volpose evaluate "runs/$1/weights.safetensors" --data "runs/data/test-$2" --json "$out/$3.json" "${@:4}"; }
 evaluate studio-tiny default studio-tiny
 evaluate studio-laptop default studio-laptop
 evaluate studio-laptop default studio-laptop-argmax --decoder argmax
@@ -31,4 +29,6 @@ evaluate studio-laptop default studio-laptop-own-limbs --root own-limbs
 evaluate studio-laptop wild studio-laptop-on-wild
 evaluate studio-laptop-wild default studio-laptop-wild
 evaluate studio-laptop-wild wild studio-laptop-wild-on-wild
-evaluate runs/studio-laptop-coordinate/weights.safetensors default studio-laptop-coordinate
+evaluate studio-laptop-coordinate default studio-laptop-coordinate
+
+python tools/ship.py runs/studio-tiny runs/studio-laptop runs/studio-laptop-wild

@@ -1,35 +1,81 @@
-"""Put trained weights into the package, with their checksums.
+"""Put trained weights into the package, with cards and checksums.
 
 python tools/ship.py runs/studio-laptop [...]     ships each run under its folder's name
+
+The card gains the errors that ``results/laptop`` holds for these very weights; it is stored with
+them and, to be read, in ``volpose/weights/README.md``.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from volpose.estimator import Estimator
-from volpose.pretrained import FOLDER, sha256
+from volpose.pretrained import FOLDER, load, names, sha256
+from volpose.recipe import PRESETS
 from volpose.storage import write_text
 
 LARGEST = 10 * 2**20  # bytes of one shipped file
+RESULTS = Path("results/laptop")
+TABLE = ("samples", "actions", "mean_of_frames", "mean_of_actions")
 
 
 def ship(run: Path) -> None:
-    """Copy a run's weights into the package under the name of its folder."""
-    source, target = run / "weights.safetensors", FOLDER / f"{run.name}.safetensors"
-    Estimator.load(source)  # refuses anything damaged
-    if source.stat().st_size > LARGEST:
-        raise ValueError(f"{source}: {source.stat().st_size} bytes, at most {LARGEST} are shipped")
-    shutil.copyfile(source, target)
+    """Write a run's weights, with a full card, into the package under the name of its folder."""
+    estimator = Estimator.load(run / "weights.safetensors")  # refuses anything damaged
+    card = {"name": run.name, "preset": preset_of(estimator.card)} | estimator.card
+    card["test"] = {}
+    for path in (RESULTS / f"{run.name}.json", RESULTS / f"{run.name}-on-wild.json"):
+        if path.exists():
+            result = json.loads(path.read_text())
+            if result["card"] != estimator.card:
+                raise ValueError(f"{path}: errors of other weights; evaluate {run} again")
+            card["test"][result["protocol"]] = {name: result[name] for name in TABLE}
+    target = FOLDER / f"{run.name}.safetensors"
+    replace(estimator, card=card).save(target)
+    if target.stat().st_size > LARGEST:
+        raise ValueError(f"{target}: {target.stat().st_size} bytes, at most {LARGEST} are shipped")
     listed = FOLDER / "checksums.json"
     checksums = json.loads(listed.read_text()) | {run.name: sha256(target)}
     write_text(listed, json.dumps(checksums, indent=1, sort_keys=True) + "\n")
     print(f"{target.name}: {target.stat().st_size} bytes")
 
 
+def preset_of(card: dict) -> str:
+    """The preset that a run's network is from."""
+    network = card["recipe"]["network"]
+    return next(n for n, p in PRESETS.items() if p.to_json()["network"] == network)
+
+
+def readable(card: dict) -> str:
+    """A card in Markdown."""
+    recipe = card["recipe"]
+    lines = [
+        f"## {card['name']}",
+        "",
+        f"* preset `{card['preset']}`, seed {recipe['seed']}; trained on {card['data']}",
+        f"* {recipe['samples']} images seen in {card['seconds']:.0f} s "
+        f"({card['cpu_seconds']:.0f} s of CPU), {card['threads']} thread(s), {card['precision']}, "
+        f"{card['hardware']}, torch {card['torch']}",
+        f"* licence: {card['licence']}",
+        "",
+    ]
+    for protocol, table in card["test"].items():
+        rows = table["actions"] | {"mean of frames": table["mean_of_frames"]}
+        lines += [f"{protocol}, {table['samples']} samples:", ""]
+        measures = list(table["mean_of_frames"])
+        lines += [f"| | {' | '.join(measures)} |", "|---" * (len(measures) + 1) + "|"]
+        for name, row in rows.items():
+            lines.append(f"| {name} | {' | '.join(f'{row[m]:.1f}' for m in measures)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     for folder in sys.argv[1:]:
         ship(Path(folder))
+    cards = "\n".join(readable(load(name).card) for name in names())
+    write_text(FOLDER / "README.md", f"# Shipped networks\n\n{cards}")

@@ -19,7 +19,7 @@ from volpose.data.samples import Samples, Share
 from volpose.estimator import DECODERS
 from volpose.evaluate import ROOTS, evaluate
 from volpose.network import KINDS
-from volpose.precision import PRECISIONS
+from volpose.precision import PRECISIONS, keep_freed_memory
 from volpose.predict import predict, read_image
 from volpose.recipe import PRESETS, TrainConfig, with_network
 from volpose.storage import complete_or_absent, write_text
@@ -75,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_evaluate(commands.add_parser("evaluate", help="errors of a network on a data set"))
     _add_train(commands.add_parser("train", help="train a network on the studio"))
     _add_render(commands.add_parser("render", help="render a split of the studio to a folder"))
+    _add_bench(commands.add_parser("bench", help="how fast this machine is at it, as ratios"))
     return parser
 
 
@@ -84,6 +85,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--box", type=_numbers, metavar="X,Y,W,H", help="the person, px")
     parser.add_argument("--camera", type=_numbers, metavar="FX,FY,CX,CY", help="px")
     parser.add_argument("--weights", default="studio-laptop", help="shipped name or file")
+    _add_precision(parser)
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the prediction here")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write an interactive page here")
 
@@ -92,7 +94,7 @@ def _predict(options: argparse.Namespace) -> None:
     outputs = [options.json, options.html]
     _check_outputs(outputs, [options.image, Path(options.weights)])
     image = read_image(options.image)
-    estimator = pretrained.load(options.weights)
+    estimator = pretrained.load(options.weights).at_precision(options.precision)
     result = predict(image, estimator, options.box, options.camera, str(options.weights))
     for source in (result.camera_source, result.box_source):
         if source.startswith(("guessed", "whole")):
@@ -118,14 +120,20 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--root", choices=ROOTS, default="truth", help="source of the root depth")
     parser.add_argument("--decoder", choices=DECODERS, default="peak")
     parser.add_argument("--mirror", action="store_true", help="average with the mirror image")
+    _add_precision(parser)
     parser.add_argument("--json", type=Path, metavar="OUT", help="default: NAME-DATA.json")
+
+
+def _add_precision(parser: argparse.ArgumentParser) -> None:
+    words = "of convolutions; auto: bf16 where it is fast"
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help=words)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
     name = f"{Path(options.weights).stem}-{options.data.replace(':', '-').replace('/', '-')}.json"
     out = options.json or Path(name)
     _check_outputs([out], [Path(options.weights)])
-    estimator = pretrained.load(options.weights)
+    estimator = pretrained.load(options.weights).at_precision(options.precision)
     data = _open_data(options, estimator.config.image_size)
     table = evaluate(estimator, data, options.root, options.decoder, options.mirror, progress=True)
     print(table)
@@ -162,7 +170,8 @@ def _train(options: argparse.Namespace) -> None:
         raise NotADirectoryError(
             f"{folder}: expected a folder for the run, but a file is in the way"
         )
-    team = Team.join(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    team = Team.join(_device(options))
+    keep_freed_memory()
     data = _training_data(config, options.cache, team)
     fit(config, data, folder, team)
     if team.leads:
@@ -201,6 +210,27 @@ def _render(options: argparse.Namespace) -> None:
     if not isinstance(studio, Studio):
         raise ValueError(f"only studio:train, studio:val and studio:test render: {options.data}")
     write_split(studio, options.out, options.workers)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_bench)
+    parser.add_argument("--quick", action="store_true", help="half a minute instead of five")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: a GPU if there is one")
+    parser.add_argument("--threads", type=_positive, help="default: PyTorch's choice")
+    parser.add_argument("--out", type=Path, default=Path("results/bench"), metavar="FOLDER")
+
+
+def _bench(options: argparse.Namespace) -> None:
+    from volpose.bench import bench, report, write
+
+    result = bench(_device(options), options.quick, options.threads)
+    path = write(result, options.out)
+    print(report(result))
+    print(f"written: {path}")
+
+
+def _device(options: argparse.Namespace) -> str:
+    return options.device or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _add_data(parser: argparse.ArgumentParser, default: str | None) -> None:

@@ -48,6 +48,7 @@ def peak_voxel(volume: Volume, reach: int = 2) -> Float[Tensor, "*batch 3"]:
 
     Paper: not in the paper, which takes the argmax (Sec. 3.1).
     """
+    volume = volume.contiguous()  # once, not for each of the two passes
     top = argmax_voxel(volume).float()
     box, inside = _boxes(volume, top.long(), reach)
     box = box.float().clamp(min=0) * inside

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from torch.nn import functional as F
 from volpose.decode import argmax_voxel, confidence, mirror_average, peak_voxel
 from volpose.grid import Grid
 from volpose.network import NetworkConfig
+from volpose.precision import convolve_in_bf16, resolve
 from volpose.skeleton import SKELETONS, Skeleton, mirror_joints
 from volpose.storage import load_weights, read_safetensors, write_safetensors
 
@@ -103,9 +105,10 @@ class Estimator:
         self.model.eval()
         crops = self.prepare(images)
         if mirror:
-            volume = mirror_average(lambda x: self.model(x)[-1], crops, self.skeleton)
+            volume = mirror_average(lambda x: self._run(x)[-1], crops, self.skeleton)
         else:
-            volume = self.model(crops)[-1]
+            volume = self._run(crops)[-1]
+        volume = volume.float()
         if not bool(volume.isfinite().all()):  # its argmax would be a voxel like any other
             raise ValueError("the network's volume is not finite: its weights are damaged")
         return volume
@@ -143,11 +146,28 @@ class Estimator:
     def _coordinates(self, images: Tensor, mirror: bool) -> Tensor:
         self.model.eval()
         crops = self.prepare(images)
-        unit = self.model(crops)
+        unit = self._run(crops)
         if not mirror:
             return unit
-        flipped = mirror_joints(self.model(crops.flip(-1)), self.skeleton)
+        flipped = mirror_joints(self._run(crops.flip(-1)), self.skeleton)
         return (unit + flipped * flipped.new_tensor([-1.0, 1.0, 1.0])) / 2
+
+    def _run(self, crops: Tensor) -> list[Tensor] | Tensor:
+        """The network's answer to prepared crops, in the number format it convolves in."""
+        if next(self.model.parameters()).dtype == torch.bfloat16:
+            crops = crops.to(torch.bfloat16, memory_format=torch.channels_last)
+        return self.model(crops)
+
+    def at_precision(self, precision: str) -> Estimator:
+        """The same network, convolving in another number format.
+
+        Args:
+            precision: "fp32", "bf16", or "auto": bf16 where `has_fast_bf16` says that it pays.
+        """
+        device = next(self.model.parameters()).device
+        if resolve(precision, device) == "fp32":
+            return self
+        return replace(self, model=convolve_in_bf16(deepcopy(self.model)))
 
     def save(self, path: str | Path) -> None:
         """Write weights, configuration and card to one safetensors file, all or nothing."""

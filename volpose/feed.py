@@ -35,6 +35,10 @@ class Feed:
         first, last: the steps to feed.
         team: the processes of the run.
 
+    Raises:
+        ValueError: the data set has less than one batch, or the processes cannot share a batch
+            evenly.
+
     Attributes:
         waited: seconds that the run stood still for lack of data.
     """
@@ -44,6 +48,11 @@ class Feed:
     ) -> None:
         self.config, self.data, self.team = config, data, team
         self.waited = 0.0
+        if config.batch_size % team.size:
+            raise ValueError(
+                f"batch_size must be a multiple of the number of processes ({team.size}), "
+                f"got {config.batch_size}"
+            )
         batch_order(config, first, len(data))  # an error now, not later
         self._batches = self._read_ahead(first, last)
 

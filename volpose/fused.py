@@ -53,7 +53,7 @@ def _one_pass(
     plane = plane.permute(order).contiguous().expand(p.permute(order).shape)
     line = z[..., None, None].to(p.dtype).permute(order).expand_as(plane)
     masked = not bool(valid.all())
-    hidden = ~valid[..., None, None, None].permute(order).expand_as(plane)
+    hidden = (~valid)[..., None, None, None].permute(order).expand_as(plane)
     out = None if gradient is None else gradient.view(p.shape).permute(order)
     p, exact = p.permute(order), torch.promote_types(p.dtype, torch.float32)
     energy = torch.zeros((), dtype=exact, device=p.device)

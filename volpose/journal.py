@@ -9,9 +9,10 @@ from pathlib import Path
 from types import FrameType, TracebackType
 
 from volpose.run import Run
-from volpose.storage import write_text
+from volpose.storage import append_text, named, write_text
 
 LOG = "log.csv"
+BOARD = "tensorboard"
 
 
 class Journal:
@@ -32,25 +33,33 @@ class Journal:
         self._board = None
         if folder is None:
             return
-        path = folder / LOG
-        rows = path.read_text(encoding="utf8").splitlines()[1:] if path.exists() else []
-        self._rows = [row for row in rows if _step(row) <= run.step]
-        self._stream = None
+        self._opened = False
+        self._rows = _rows_until(run.step, folder / LOG)
 
     def __enter__(self) -> Journal:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self.folder is not None and self._stream is not None:
-            self._stream.close()
-        if self._board is not None:
-            self._board.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._board is None:
+            return
+        try:
+            with named(self.folder / BOARD):
+                self._board.close()
+        except OSError:
+            if error is None:  # else what went wrong first is what has to be told
+                raise
 
     def write(self, run: Run) -> None:
         """Add a row.
 
         Raises:
             ValueError: the loss is not finite.
+            OSError: the disk is full, for example.
         """
         losses = run.loss.tolist()
         if not all(map(math.isfinite, losses)):
@@ -61,35 +70,42 @@ class Journal:
         self.text = "loss " + " ".join(f"{loss:.3f}" for loss in losses)
         if self.folder is None:
             return
-        if self._stream is None:
+        if not self._opened:
             self._open(run)
         times = f"{run.seconds:.1f},{run.cpu_seconds:.1f},{run.waited:.2f}"
         numbers = ",".join(f"{loss:.5f}" for loss in losses)
         images = run.step * run.config.batch_size
-        self._stream.write(f"{run.step},{images},{times},{numbers}\n")
-        self._stream.flush()
+        append_text(self.folder / LOG, f"{run.step},{images},{times},{numbers}\n")
         if self._board is not None:
-            for index, loss in enumerate(losses):
-                self._board.add_scalar(f"loss/stage {index}", loss, images)
-            self._board.add_scalar("learning rate", run.config.rate(run.step - 1), images)
+            with named(self.folder / BOARD):
+                for index, loss in enumerate(losses):
+                    self._board.add_scalar(f"loss/stage {index}", loss, images)
+                self._board.add_scalar("learning rate", run.config.rate(run.step - 1), images)
 
     def _open(self, run: Run) -> None:
         stages = ",".join(f"loss_{index}" for index in range(len(run.loss)))
         header = f"step,images,seconds,cpu_seconds,waited,{stages}"
         write_text(self.folder / LOG, "\n".join([header, *self._rows]) + "\n")
-        self._stream = open(self.folder / LOG, "a", encoding="utf8")  # noqa: SIM115
+        self._opened = True
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             return
         begun = (run.step - 1) * run.config.batch_size
-        self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=begun)
+        with named(self.folder / BOARD):
+            self._board = SummaryWriter(str(self.folder / BOARD), purge_step=begun)
 
 
-def _step(row: str) -> float:
-    """The step of a row; past everything for a row that was cut off."""
-    first = row.split(",")[0]
-    return int(first) if first.isdecimal() and row.count(",") >= 5 else math.inf
+def _rows_until(step: int, path: Path) -> list[str]:
+    """The rows of a log up to a step; a row that was cut off is none."""
+    if not path.exists():
+        return []
+    header, *rows = path.read_text(encoding="utf8", errors="replace").splitlines() or [""]
+    if not header.startswith("step,"):
+        raise ValueError(f"{path}: expected the log of a run, found another file")
+    whole = [row for row in rows if row.count(",") == header.count(",")]
+    firsts = [row.partition(",")[0] for row in whole]
+    return [r for r, f in zip(whole, firsts, strict=True) if f.isdecimal() and int(f) <= step]
 
 
 class StopRequest:

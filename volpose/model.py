@@ -281,13 +281,14 @@ def recomputed(stage: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 
     @contextmanager
     def again() -> Iterator[None]:
+        momenta = [norm.momentum for norm in norms]
         for norm in norms:
-            norm.track_running_stats = False  # they must not count the batch twice
+            norm.momentum = 0.0  # running statistics must not count the batch twice
         try:
             yield
         finally:
-            for norm in norms:
-                norm.track_running_stats = True
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
 
     return checkpoint(stage, x, use_reentrant=False, context_fn=lambda: (nullcontext(), again()))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from dataclasses import dataclass
@@ -114,7 +115,8 @@ class Run:
         skeleton = SKELETONS[self.config.network.skeleton]
         every = max(1, len(data) // 500 // team.size) * team.size
         sample = data.batch(list(range(team.rank, len(data), every)))
-        lengths = limb_lengths(sample.pose, skeleton.limbs).mean(0)
+        lengths = limb_lengths(sample.pose, skeleton.limbs)
+        lengths = torch.where(lengths.isfinite(), lengths, torch.nan).nanmean(0)
         device = self.weights.values.device
         return {
             "recipe": self.config.to_json(),
@@ -134,54 +136,56 @@ class Run:
         """Write the checkpoint, all or nothing: the old one stays until the new is complete.
 
         Raises:
-            ValueError: a weight is not finite; such a run is not worth going on with.
+            ValueError: a number is not finite; such a run is not worth going on with.
+            OSError: the disk is full, for example.
         """
-        tensors = {"weights": self.weights.values.detach(), "statistics": self.weights.statistics}
-        if not all(bool(t.isfinite().all()) for t in tensors.values()):
-            raise ValueError(f"weights are not finite at step {self.step}; the last good is kept")
-        for index, average in enumerate(self.averages or []):
-            tensors[f"average.{index}"] = average
-        for name, value in self.optimizer.state_dict()["state"].get(0, {}).items():
-            tensors[f"optimizer.{name}"] = value
+        tensors = {name: tensor.cpu().clone() for name, tensor in self._tensors().items()}
+        for name, tensor in tensors.items():
+            if not bool(tensor.isfinite().all()):
+                raise ValueError(
+                    f"{name} not finite at step {self.step}: lower the learning rate "
+                    f"({self.config.learning_rate:g}); the last good checkpoint is kept"
+                )
         state = {"config": self.config.to_json(), "loss": self.loss.tolist()}
         state |= {name: getattr(self, name) for name in ("data", "precision", *COUNTERS)}
-        tensors = {name: tensor.cpu().clone() for name, tensor in tensors.items()}
         write_safetensors(folder / CHECKPOINT, tensors, {"run": json.dumps(state)})
 
     def restore(self, folder: Path) -> None:
         """Go on from the checkpoint in a folder, if there is one.
 
         Raises:
-            ValueError: the checkpoint is damaged, or belongs to another recipe, data set or number
-                format.
+            ValueError: the checkpoint is damaged, or belongs to another recipe, data set, number
+                format or version.
         """
         path = folder / CHECKPOINT
         if not path.exists():
             return
         tensors, header = read_safetensors(path)
         state = _checked_state(self, path, header)
-        moments = {}
-        for name, tensor in tensors.items():
-            kind, _, rest = name.partition(".")
-            if kind == "optimizer":
-                moments[rest] = tensor
-            elif (place := self._place(name)) is None or place.shape != tensor.shape:
-                raise ValueError(f"{path}: damaged, {name} does not belong to this run")
-            else:
-                place.copy_(tensor)
-        if any(t.dim() and t.shape != self.weights.values.shape for t in moments.values()):
-            raise ValueError(f"{path}: damaged, the optimizer's numbers are of another network")
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": {0: moments}, "param_groups": groups})
+        own = self._tensors()
+        for name in sorted(own.keys() | tensors.keys()):
+            mine, found = own.get(name), tensors.get(name)
+            if mine is None or found is None:
+                what = "lacks" if found is None else "has an unknown"
+                raise ValueError(f"{path}: damaged or of another version, {what} tensor {name!r}")
+            if (mine.shape, mine.dtype) != (found.shape, found.dtype):
+                raise ValueError(
+                    f"{path}: damaged, expected {name} of shape {tuple(mine.shape)} and "
+                    f"{mine.dtype}, found {tuple(found.shape)} and {found.dtype}"
+                )
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
         self.weights.refresh()
         self.loss = torch.tensor(state["loss"], device=self.weights.values.device)
         for name in COUNTERS:
             setattr(self, name, state[name])
 
-    def _place(self, name: str) -> Tensor | None:
-        places = {"weights": self.weights.values.detach(), "statistics": self.weights.statistics}
-        places |= {f"average.{i}": average for i, average in enumerate(self.averages or [])}
-        return places.get(name)
+    def _tensors(self) -> dict[str, Tensor]:
+        """All tensors of the run under their names in a checkpoint."""
+        tensors = {"weights": self.weights.values.detach(), "statistics": self.weights.statistics}
+        tensors |= {f"average.{i}": average for i, average in enumerate(self.averages or [])}
+        moments = self.optimizer.state[self.weights.values]
+        return tensors | {f"optimizer.{name}": moment for name, moment in moments.items()}
 
 
 COUNTERS = ("step", "seconds", "cpu_seconds", "waited")
@@ -192,7 +196,7 @@ def _checked_state(run: Run, path: Path, header: dict) -> dict:
     try:
         state = dict(json.loads(header.get("run", "{}")))
         numbers = [float(state[name]) for name in COUNTERS] + [float(x) for x in state["loss"]]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"{path}: not the checkpoint of a run ({error!r})") from error
     own = {"config": run.config.to_json(), "data": run.data, "precision": run.precision}
     for name, value in own.items():
@@ -210,15 +214,24 @@ def _checked_state(run: Run, path: Path, header: dict) -> dict:
             "choose another folder, or give the options it was begun with"
         )
     step = state["step"]
-    if not isinstance(step, int) or not 0 <= step <= run.config.steps or min(numbers) < 0:
+    if not isinstance(step, int) or not 0 <= step <= run.config.steps:
         raise ValueError(f"{path}: damaged, step must be 0 to {run.config.steps}, got {step!r}")
+    if not all(0 <= number < math.inf for number in numbers):
+        raise ValueError(f"{path}: damaged, a time or a loss is not a number")
     return state
 
 
 def _optimizer(config: TrainConfig, values: nn.Parameter) -> torch.optim.Optimizer:
     if config.optimizer == "adam":
-        return torch.optim.Adam([values], config.learning_rate, (0.9, 0.99), fused=True)
-    return torch.optim.RMSprop([values], config.learning_rate)
+        optimizer = torch.optim.Adam([values], config.learning_rate, (0.9, 0.99), fused=True)
+    else:
+        optimizer = torch.optim.RMSprop([values], config.learning_rate)
+    # a step with no gradient makes the optimizer's tensors, for a checkpoint to be read into
+    values.grad = torch.zeros_like(values)
+    optimizer.step()
+    values.grad = None
+    optimizer.state[values]["step"].zero_()
+    return optimizer
 
 
 def reset_heads(model: nn.Module) -> None:

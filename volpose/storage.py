@@ -25,24 +25,35 @@ def complete_or_absent(path: str | Path) -> Iterator[Path]:
     path = Path(os.path.realpath(path))  # a link stays a link
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        with open(partial, "rb") as written:
-            os.fsync(written.fileno())  # a power cut must not leave the new name with no content
-        partial.chmod(0o666 & ~_umask())  # some writers leave files readable by the owner alone
-        os.replace(partial, path)
-    except OSError as error:
-        if error.strerror is None:  # of a file inside this block, and already in words
-            raise
-        raise OSError(f"{path}: cannot be written ({error.strerror or error})") from error
+        with named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            with open(partial, "rb") as written:
+                os.fsync(written.fileno())  # or a power cut leaves the new name with no content
+            partial.chmod(0o666 & ~_umask())  # some writers leave files for the owner alone
+            os.replace(partial, path)
     finally:
         with suppress(OSError):
             partial.unlink()
 
 
 @contextmanager
+def named(path: str | Path) -> Iterator[None]:
+    """Name the file in an error of writing it, such as of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.strerror is None:  # of a file inside this block, and already in words
+            raise
+        raise OSError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+@contextmanager
 def alone(folder: str | Path) -> Iterator[None]:
-    """Keep others from writing the same folder; processes left by a killed run count as well."""
+    """Keep others from writing the same folder; processes left by a killed run count as well.
+
+    What killed writers left of unfinished files is removed.
+    """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder}: is a file, expected a folder")
@@ -54,6 +65,8 @@ def alone(folder: str | Path) -> Iterator[None]:
         os.close(lock)
         raise ValueError(f"folder {folder} is being written by another process") from error
     try:
+        for unfinished in folder.glob("*.[0-9]*.partial"):
+            unfinished.unlink()
         yield
     finally:
         os.close(lock)
@@ -72,10 +85,25 @@ def write_text(path: str | Path, text: str) -> None:
         partial.write_text(text, encoding="utf8")
 
 
+def append_text(path: Path, text: str) -> None:
+    """Add to a text file, all or nothing."""
+    with named(path):
+        size = path.stat().st_size
+        try:
+            with open(path, "a", encoding="utf8") as stream:
+                stream.write(text)
+        except OSError:
+            os.truncate(path, size)
+            raise
+
+
 def write_safetensors(path: str | Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
     """Write a safetensors file, all or nothing: the old one stays until the new is complete."""
     with complete_or_absent(path) as partial:
-        save_file(tensors, partial, metadata=header)
+        try:
+            save_file(tensors, partial, metadata=header)
+        except SafetensorError as error:  # of a full disk, for example
+            raise OSError(f"{path}: cannot be written ({error})") from error
 
 
 def read_safetensors(path: str | Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict]:

@@ -92,10 +92,9 @@ class SharedBatchNorm(nn.BatchNorm2d):
         mean, square = _Sum.apply(moments) / torch.distributed.get_world_size()
         variance = (square - mean.square()).clamp(min=0)
         count = x.numel() // x.shape[1] * torch.distributed.get_world_size()
-        if self.track_running_stats:
-            with torch.no_grad():
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
         return (wide * scale[:, None, None] + shift[:, None, None]).to(x.dtype)

@@ -56,6 +56,7 @@ def fit(
     Raises:
         ValueError: the folder holds another run, or is being written by one, or the loss is not
             finite; the last good checkpoint is kept.
+        OSError: a file cannot be written, such as on a full disk; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the step was finished and a checkpoint written.
 
     Paper: Sec. 4.3.
@@ -149,7 +150,8 @@ def _losses(
     network = config.network
     voxels = network.grid.to_voxels(places)
     if network.kind == "coordinate":
-        return [coordinate_loss(predicted.float(), network.grid.to_unit(voxels))]
+        labeled = places.isfinite().all(-1)
+        return [coordinate_loss(predicted.float(), network.grid.to_unit(voxels), labeled)]
     targets = coarse_to_fine_targets(
         voxels, network.grid, network.z_bins, network.sigma, config.style
     )

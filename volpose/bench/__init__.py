@@ -15,6 +15,7 @@ from volpose.bench import kernels, memory, training
 from volpose.bench.kernels import Volumes
 from volpose.bench.report import report, write
 from volpose.bench.timing import Effort
+from volpose.precision import keep_freed_memory
 from volpose.recipe import PRESETS, TrainConfig
 from volpose.run import hardware
 
@@ -119,6 +120,7 @@ def bench(device: str = "cpu", quick: bool = False, threads: int | None = None) 
     """
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
+    keep_freed_memory()  # for all contestants, as for `volpose train`
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:

@@ -180,11 +180,11 @@ def _peaks(volume: Tensor, reach: int = 2) -> Tensor:
     return torch.from_numpy(peaks)
 
 
-def flops(network: NetworkConfig, batch: int, backward: bool = False) -> int:
-    """Operations (two for a product and a sum) of a network, without computing anything."""
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        model = network.build()
-        volumes = model(torch.rand(batch, 3, network.image_size, network.image_size))
+def flops(network: NetworkConfig, backward: bool = False) -> int:
+    """Operations (two for a product and a sum) that one crop takes in a network's convolutions."""
+    model, crop = network.build(), torch.rand(1, 3, network.image_size, network.image_size)
+    with torch.set_grad_enabled(backward), FlopCounterMode(display=False) as counter:
+        volumes = model(crop)
         if backward:
             torch.stack([volume.sum() for volume in volumes]).sum().backward()
     return counter.get_total_flops()
@@ -213,7 +213,7 @@ def forward(
         ours = dtype = "bf16"
         works[ours] = _forward(network, batch, "bf16", "channels-last", device)
     entry = compare(f"forward, {name}, {batch} crops", works, effort, device, 0.1)
-    gflop = flops(network, batch) / 1e9
+    gflop = batch * flops(network) / 1e9
     least = rounded(gflop / limit[f"{dtype}_gflops"])
     return entry | {"ours": ours, "gflop": rounded(gflop), "limit_s": least}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -32,8 +33,11 @@ def measurable(device: str) -> bool:
 def of_loss(case: Volumes, device: str) -> dict:
     """MiB at the peak of forward and backward, beyond the volume and its gradient."""
     known = 2 * case.bytes / 2**20
-    forms = ("naive", "fused")
-    peaks = {form: _peak(loss_work, (form, case, device), device) - known for form in forms}
+    small = replace(case, batch=1, shape=(1, 2, 8, 8))
+    peaks = {
+        form: _peak(loss_work, [(form, c, device) for c in (small, case)], device) - known
+        for form in ("naive", "fused")
+    }
     return _entry(f"loss, {case}, beyond volume and gradient", peaks, "fused")
 
 
@@ -47,10 +51,12 @@ def of_step(name: str, config: TrainConfig, forms: tuple[str, ...], device: str)
         device: where to train.
     """
     config, best = comparable(config), best_form(config, device)
-    peaks = {
-        form: _peak(step_work, (best if form == "ours" else form, config, device), device)
-        for form in forms
-    }
+    network = replace(config.network, z_bins=(1, 2), features=8, hourglass_depth=1, image_size=32)
+    small = replace(config, network=network, batch_size=2)
+    peaks = {}
+    for form in forms:
+        known = best if form == "ours" else form
+        peaks[form] = _peak(step_work, [(known, c, device) for c in (small, config)], device)
     return _entry(f"step, {name}, batch {config.batch_size}", peaks, "ours")
 
 
@@ -65,13 +71,16 @@ def _entry(name: str, peaks: dict[str, float], ours: str) -> dict:
     }
 
 
-def _peak(make: Callable[..., Callable[[], object]], arguments: tuple, device: str) -> float:
+def _peak(
+    make: Callable[..., Callable[[], object]], arguments: Sequence[tuple], device: str
+) -> float:
     """MiB by which a new process grows at most while it does some work.
 
     Args:
         make: builds the work, which is then done `TIMES` times. What building needs for a moment
             does not count.
-        arguments: of ``make``.
+        arguments: of ``make``, first for a small piece of work of the same kind. It is done before,
+            so that the libraries it takes are loaded and do not count either.
         device: whose memory.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
@@ -79,13 +88,14 @@ def _peak(make: Callable[..., Callable[[], object]], arguments: tuple, device: s
 
 
 def _growth(
-    make: Callable[..., Callable[[], object]], arguments: tuple, device: str, threads: int
+    make: Callable[..., Callable[[], object]], arguments: Sequence[tuple], device: str, threads: int
 ) -> float:
     torch.set_num_threads(threads)
     on_gpu = torch.device(device).type == "cuda"
-    torch.ones(2**16).mul_(2)  # the threads start now
+    small, large = arguments
+    make(*small)()
     before = torch.cuda.memory_allocated(device) if on_gpu else _status("VmRSS")
-    work = make(*arguments)
+    work = make(*large)
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
     else:

@@ -82,7 +82,7 @@ def step(name: str, config: TrainConfig, effort: Effort, device: str, limit: dic
     works = {form: step_work(form, config, device) for form in forms}
     name = f"step, {name}, batch {config.batch_size}"
     entry = compare(name, works, effort, device, 2e-2)
-    gflop = flops(config.network, config.batch_size, backward=True) / 1e9
+    gflop = config.batch_size * flops(config.network, backward=True) / 1e9
     dtype = "bf16" if ours == "bf16" else "fp32"
     least = rounded(gflop / limit[f"{dtype}_gflops"])
     return entry | {"ours": ours, "gflop": rounded(gflop), "limit_s": least}
