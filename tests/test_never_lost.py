@@ -98,7 +98,7 @@ def test_killed_before_every_operation_on_a_file_it_ends_with_the_same_bits(data
         if killed == 12:  # one more, within a write, and with a log that a power cut has torn
             assert status_of(start(train, run, data, RUN, None, "checkpoint")) == KILLED
             with open(run / "log.csv", "a") as log:
-                log.write(f"{step_of(run) + 2},7")
+                log.write("1")  # of 12, say
         killed += 1
     assert killed > 12
     assert files(run) == COMPLETE

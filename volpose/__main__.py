@@ -152,6 +152,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=PRECISIONS, help="default: bf16 where it is fast")
     parser.add_argument("--recompute", action="store_true", help="less memory, more time")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: a GPU if there is one")
+    words = "default: 1 for small networks, which a second only holds up; else PyTorch's choice"
+    parser.add_argument("--threads", type=_positive, help=words)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/PRESET-...-seedN")
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help="of the data; default: runs/data"
@@ -171,7 +173,10 @@ def _train(options: argparse.Namespace) -> None:
             f"{folder}: expected a folder for the run, but a file is in the way"
         )
     team = Team.join(_device(options))
+    team.check_batch(config.batch_size)
     keep_freed_memory()
+    small = config.network.image_size <= 64
+    torch.set_num_threads(options.threads or (1 if small else torch.get_num_threads()))
     data = _training_data(config, options.cache, team)
     fit(config, data, folder, team)
     if team.leads:

@@ -48,11 +48,7 @@ class Feed:
     ) -> None:
         self.config, self.data, self.team = config, data, team
         self.waited = 0.0
-        if config.batch_size % team.size:
-            raise ValueError(
-                f"batch_size must be a multiple of the number of processes ({team.size}), "
-                f"got {config.batch_size}"
-            )
+        team.check_batch(config.batch_size)
         batch_order(config, first, len(data))  # an error now, not later
         self._batches = self._read_ahead(first, last)
 

@@ -8,7 +8,6 @@ from types import ModuleType
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 CHUNK = 2**18  # voxels worked on at a time: what one step leaves, the next finds in the cache
 
@@ -29,8 +28,9 @@ class SquaredDistance(torch.autograd.Function):
         return energy * factor
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, incoming):
+        if torch.is_grad_enabled():  # create_graph: its gradient would lack a term, unnoticed
+            raise RuntimeError("volume_loss has no second derivative; use plain_volume_loss")
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:  # a second time through a graph that was kept
             _, gradient = _one_pass(*ctx.saved_tensors, True)

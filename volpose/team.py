@@ -53,6 +53,18 @@ class Team:
         """Whether this process writes the files."""
         return self.rank == 0
 
+    def check_batch(self, batch_size: int) -> None:
+        """Refuse a batch that the processes cannot share evenly.
+
+        Raises:
+            ValueError: its size is not a multiple of their number.
+        """
+        if batch_size % self.size:
+            raise ValueError(
+                f"batch_size must be a multiple of the number of processes ({self.size}), "
+                f"got {batch_size}"
+            )
+
     def mean(self, tensor: Tensor) -> Tensor:
         """The mean over the processes, in every one of them; not differentiable."""
         if self.accelerator is None:
