@@ -58,7 +58,7 @@ def readable(card: dict) -> str:
         "",
         f"* preset `{card['preset']}`, seed {recipe['seed']}; trained on {card['data']}",
         f"* {recipe['samples']} images seen in {card['seconds']:.0f} s "
-        f"({card['cpu_seconds']:.0f} s of CPU), {card['threads']} thread(s), {card['precision']}, "
+        f"({card['cpu_seconds']:.0f} s of CPU), {card['threads']} thread(s), "
         f"{card['hardware']}, torch {card['torch']}",
         f"* licence: {card['licence']}",
         "",
