@@ -148,10 +148,12 @@ def train_on_a_full_disk(folder, data, config, limit, sentence, board):
     if not board:
         sys.modules["torch.utils.tensorboard"] = None
     with speaking_into(os.devnull):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        free = resource.RLIM_INFINITY
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, free))
         try:
             train(folder, data, config)
         except OSError as error:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (free, free))
             sentence.write_text(str(error))
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from volpose.bench.timing import Effort, compare, race, rounded
 from volpose.decode import argmax_voxel, peak_voxel
@@ -182,6 +181,9 @@ def _peaks(volume: Tensor, reach: int = 2) -> Tensor:
 
 def flops(network: NetworkConfig, backward: bool = False) -> int:
     """Operations (two for a product and a sum) that one crop takes in a network's convolutions."""
+    # imported here: it looks for Triton, which the book's API pages stand in for
+    from torch.utils.flop_counter import FlopCounterMode
+
     model, crop = network.build(), torch.rand(1, 3, network.image_size, network.image_size)
     with torch.set_grad_enabled(backward), FlopCounterMode(display=False) as counter:
         volumes = model(crop)
