@@ -26,7 +26,7 @@ LEVELS = [
     "run feed pretrained predict evaluate",
     "journal",
     "train",
-    "bench.timing bench.report",
+    "bench.timing bench.table",
     "bench.kernels",
     "bench.training",
     "bench.memory",

@@ -13,7 +13,7 @@ import torch
 from volpose import __version__
 from volpose.bench import kernels, memory, training
 from volpose.bench.kernels import Volumes
-from volpose.bench.report import report, write
+from volpose.bench.table import report, write
 from volpose.bench.timing import Effort
 from volpose.precision import keep_freed_memory
 from volpose.recipe import PRESETS, TrainConfig
