@@ -1,17 +1,20 @@
 """Estimators: saved and loaded whole, foreign or damaged files refused in one sentence."""
 
+import copy
 import json
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 import volpose.pretrained as pretrained
 from tests.small import NETWORK, small_data, studio_batch
 from volpose.estimator import Estimator
 from volpose.evaluate import evaluate
 from volpose.network import NetworkConfig
+from volpose.precision import convolve_in_bf16
 
 
 @pytest.fixture
@@ -143,3 +146,21 @@ def test_bf16_convolutions_predict_nearly_the_same():
     assert near.dtype == torch.float32
     assert 0 < (near - exact).abs().max() < 0.05 * exact.abs().max()
     assert estimator.at_precision("fp32") is estimator
+    with pytest.raises(ValueError, match="rounded for prediction"):
+        half.save("never.safetensors")
+
+
+@pytest.mark.parametrize("kind", ["coarse-to-fine", "coordinate", "decoupled"])
+def test_a_folded_batch_norm_does_what_it_did(kind, monkeypatch):
+    config = replace(NETWORK, kind=kind, z_bins=(1, 8))
+    model, images = config.build(), torch.rand(2, 3, config.image_size, config.image_size)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
+                nn.init.uniform_(tensor, 0.5, 1.5)
+    expected = model.eval()(images)
+    monkeypatch.setattr(torch, "bfloat16", torch.float32)  # folding alone, no rounding
+    folded = convolve_in_bf16(copy.deepcopy(model))
+    norms = [sum(isinstance(m, nn.BatchNorm2d) for m in net.modules()) for net in (model, folded)]
+    assert norms[1] < norms[0] / 2
+    torch.testing.assert_close(folded(images), expected, rtol=1e-4, atol=1e-5)

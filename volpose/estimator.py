@@ -159,7 +159,7 @@ class Estimator:
         return self.model(crops)
 
     def at_precision(self, precision: str) -> Estimator:
-        """The same network, convolving in another number format.
+        """The same network, convolving in another number format; for prediction alone.
 
         Args:
             precision: "fp32", "bf16", or "auto": bf16 where `has_fast_bf16` says that it pays.
@@ -170,7 +170,13 @@ class Estimator:
         return replace(self, model=convolve_in_bf16(deepcopy(self.model)))
 
     def save(self, path: str | Path) -> None:
-        """Write weights, configuration and card to one safetensors file, all or nothing."""
+        """Write weights, configuration and card to one safetensors file, all or nothing.
+
+        Raises:
+            ValueError: the network came from `at_precision`, and is no longer what was trained.
+        """
+        if next(self.model.parameters()).dtype != torch.float32:
+            raise ValueError(f"{path}: the network was rounded for prediction; save the original")
         tensors = {k: v.contiguous() for k, v in self.model.state_dict().items()}
         header = {"config": json.dumps(self.config.to_json()), "card": json.dumps(self.card)}
         write_safetensors(path, tensors, header)

@@ -9,7 +9,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-CHUNK = 2**18  # voxels worked on at a time: what one step leaves, the next finds in the cache
+CHUNK = 2**21  # voxels worked on at a time: what one step leaves, the next finds in the cache
 
 
 class SquaredDistance(torch.autograd.Function):

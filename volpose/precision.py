@@ -1,10 +1,12 @@
 """How a machine computes fastest: the number format of convolutions, and who keeps freed memory."""
 
 import ctypes
+import itertools
 import platform
 
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 PRECISIONS = ("auto", "bf16", "fp32")
 
@@ -31,12 +33,22 @@ def convolve_in_bf16(model: nn.Module) -> nn.Module:
     """Turn a network's convolutions to bf16, in place; batch norm and the rest stay fp32.
 
     Feed it bf16 images in channels-last order. For prediction; `volpose.flat.FlatWeights` does it
-    for training.
+    for training. A batch norm that follows a convolution becomes part of it first, in fp32: what
+    it multiplies and adds does not depend on the image any more.
     """
+    for module in list(model.eval().modules()):
+        if isinstance(module, nn.Sequential):
+            _fold_batch_norms(module)
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             module.to(torch.bfloat16)
     return model.to(memory_format=torch.channels_last)
+
+
+def _fold_batch_norms(layers: nn.Sequential) -> None:
+    for i, (layer, norm) in enumerate(itertools.pairwise(list(layers))):
+        if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            layers[i], layers[i + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
 
 
 def keep_freed_memory() -> bool:
