@@ -16,7 +16,7 @@ LEVELS = [
     "studio.body studio.variation studio.rooms studio.style",
     "studio.puppet studio.wardrobe studio.render",
     "studio.gestures studio.props",
-    "studio.actions",
+    "studio.actions studio.widen",
     "studio.look",
     "studio.plan studio.paint",
     "studio.stage",
@@ -35,7 +35,13 @@ LEVELS = [
     "plot.scenes plot.traces",
     "plot.figures2d plot.figures3d plot.first_light",
     "plot.page",
-    "plot benchmark",
+    "plot",
+    "reproduce.tables reproduce.intervals reproduce.dissect",
+    "reproduce.experiment",
+    "reproduce.measure reproduce.summary",
+    "reproduce.plan reproduce.report",
+    "reproduce",
+    "reproduce.command",
     "__main__",
 ]
 LEVEL = {module: number for number, line in enumerate(LEVELS) for module in line.split()}

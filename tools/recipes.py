@@ -34,6 +34,8 @@ VARIANTS: dict[str, TrainConfig] = {
     "average": replace(BASE, average=0.999),
     "batch-32": replace(BASE, batch_size=32),
     "batch-32-rate-6e-3": replace(BASE, batch_size=32, learning_rate=6e-3),
+    "batch-32-rate-8e-3": replace(BASE, batch_size=32, learning_rate=8e-3),
+    "batch-32-rate-12e-3": replace(BASE, batch_size=32, learning_rate=12e-3),
     "rate-2e-3": replace(BASE, learning_rate=2e-3),
     "rate-8e-3": replace(BASE, learning_rate=8e-3),
     "no-augmentation": replace(BASE, augmentation=Augmentation(mirror=False)),

@@ -22,8 +22,10 @@ from volpose.network import KINDS
 from volpose.precision import PRECISIONS, keep_freed_memory
 from volpose.predict import predict, read_image
 from volpose.recipe import PRESETS, TrainConfig, with_network
+from volpose.reproduce import command as reproduce
 from volpose.storage import complete_or_absent, write_text
 from volpose.studio import CachedSplit, Studio, write_split
+from volpose.studio.variation import VARIATIONS
 from volpose.team import Team
 from volpose.train import fit
 
@@ -76,6 +78,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train a network on the studio"))
     _add_render(commands.add_parser("render", help="render a split of the studio to a folder"))
     _add_bench(commands.add_parser("bench", help="how fast this machine is at it, as ratios"))
+    words = "train and print a table of the paper"
+    reproduce.add_arguments(commands.add_parser("reproduce", help=words), _positive)
     return parser
 
 
@@ -145,7 +149,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_train)
     parser.add_argument("preset", choices=PRESETS)
     parser.add_argument("--network", choices=KINDS, help="another kind of network, same recipe")
-    parser.add_argument("--variation", choices=("default", "wild"), help="of the studio")
+    parser.add_argument("--variation", choices=tuple(VARIATIONS), help="of the studio")
     parser.add_argument("--seed", type=_seed, default=0)
     parser.add_argument("--images", type=_positive, help="size of the training set")
     parser.add_argument("--samples", type=_positive, help="images seen in all")
@@ -245,7 +249,7 @@ def _add_data(parser: argparse.ArgumentParser, default: str | None) -> None:
     else:
         parser.add_argument("--data", default=default, help="studio:SPLIT or a rendered folder")
     parser.add_argument("--count", type=_positive, help="number of samples")
-    parser.add_argument("--variation", choices=("default", "wild"), help="of the studio")
+    parser.add_argument("--variation", choices=tuple(VARIATIONS), help="of the studio")
     parser.add_argument("--seed", type=_seed, help="of the studio")
 
 

@@ -12,14 +12,20 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from volpose.decode import argmax_voxel, confidence, mirror_average, peak_voxel
+from volpose.decode import (
+    argmax_voxel,
+    confidence,
+    integral_voxel,
+    mirror_average,
+    peak_voxel,
+)
 from volpose.grid import Grid
 from volpose.network import NetworkConfig
 from volpose.precision import convolve_in_bf16, resolve
 from volpose.skeleton import SKELETONS, Skeleton, mirror_joints
 from volpose.storage import load_weights, read_safetensors, write_safetensors
 
-DECODERS = {"peak": peak_voxel, "argmax": argmax_voxel}
+DECODERS = {"peak": peak_voxel, "argmax": argmax_voxel, "integral": integral_voxel}
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,18 +106,20 @@ class Estimator:
         Raises:
             ValueError: the network regresses coordinates and has no volume.
         """
+        if not mirror:
+            return self.stages(images)[-1]
+        return mirror_average(lambda x: self.stages(x)[-1], self.prepare(images), self.skeleton)
+
+    @torch.no_grad()
+    def stages(self, images: Tensor) -> list[Float[Tensor, "batch joints _ height width"]]:
+        """All volumes of the stack for crops (B, 3, S, S), fp32; arguments, errors as `volume`."""
         if self.config.kind == "coordinate":
             raise ValueError("a coordinate-regression network has no volume")
         self.model.eval()
-        crops = self.prepare(images)
-        if mirror:
-            volume = mirror_average(lambda x: self._run(x)[-1], crops, self.skeleton)
-        else:
-            volume = self._run(crops)[-1]
-        volume = volume.float()
-        if not bool(volume.isfinite().all()):  # its argmax would be a voxel like any other
+        volumes = [volume.float() for volume in self._run(self.prepare(images))]
+        if not bool(volumes[-1].isfinite().all()):  # its argmax would be a voxel like any other
             raise ValueError("the network's volume is not finite: its weights are damaged")
-        return volume
+        return volumes
 
     @torch.no_grad()
     def places(
@@ -121,7 +129,7 @@ class Estimator:
 
         Args:
             images, mirror: as in `volume`.
-            decoder: "peak" (between the voxels) or "argmax" (the paper's).
+            decoder: "peak" (between the voxels), "argmax" (the paper's) or "integral".
 
         Returns:
             x, y in pixels of a crop of the network's ``image_size`` and z in mm from the root;

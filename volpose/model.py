@@ -248,10 +248,10 @@ class Decoupled(nn.Module):
         )
         self.heatmaps_to_volume = Stage(num_joints, self.z_bins[1], *rest)
 
-    def forward(self, images: Float[Tensor, "batch 3 side side"]) -> list[Tensor]:
-        """Images in [0, 1] -> [(B, J, 1, H, W) heatmaps, (B, J, d, H, W) volume]."""
+    def forward(self, images: Tensor, lifted: Tensor | None = None) -> list[Tensor]:
+        """Images -> [heatmaps (B, J, 1, H, W), their (or ``lifted``'s) volume (B, J, d, H, W)]."""
         (heatmaps,) = self.image_to_heatmaps(images)
-        return [heatmaps, self.lift(heatmaps)]
+        return [heatmaps, self.lift(heatmaps if lifted is None else lifted)]
 
     def lift(self, heatmaps: Float[Tensor, "batch joints 1 height width"]) -> Tensor:
         """The second half alone: 2D heatmaps -> (B, J, d, H, W) volume."""

@@ -33,6 +33,7 @@ class TrainConfig:
         near_zero: start the last layer of every stage near zero, see `volpose.model.near_zero`.
         augmentation: of the training pictures.
         precision: "bf16", "fp32", or "auto", see `volpose.precision.has_fast_bf16`.
+        apart: train the halves of a decoupled network apart: the second sees true heatmaps.
         recompute: forget the activations of each stage and compute them again for the gradient:
             less memory, more time, the same numbers.
         variation: the studio's setting.
@@ -58,6 +59,7 @@ class TrainConfig:
     near_zero: bool = True
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: str = "auto"
+    apart: bool = False
     recompute: bool = False
     variation: str = "default"
     seed: int = 0
@@ -75,6 +77,8 @@ class TrainConfig:
         for name in ("batch_size", "images", "samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.apart and self.network.kind != "decoupled":
+            raise ValueError(f"apart is for decoupled networks, not {self.network.kind!r}")
         if self.recompute and self.network.kind != "coarse-to-fine":
             raise ValueError(f"recompute is for coarse-to-fine networks, not {self.network.kind!r}")
         if not 0 <= self.average < 1:

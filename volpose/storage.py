@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -83,6 +84,21 @@ def write_text(path: str | Path, text: str) -> None:
     """Write a text file, all or nothing."""
     with complete_or_absent(path) as partial:
         partial.write_text(text, encoding="utf8")
+
+
+def read_json(path: str | Path) -> dict:
+    """Read a record that `write_text` wrote as JSON.
+
+    Raises:
+        ValueError: the file holds something else.
+    """
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: damaged, expected JSON ({error})") from error
+    if not isinstance(record, dict):
+        raise ValueError(f"{path}: damaged, expected a JSON object, found {type(record).__name__}")
+    return record
 
 
 def append_text(path: Path, text: str) -> None:

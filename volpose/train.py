@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from volpose.augment import augment
@@ -137,22 +137,24 @@ def step_gradient(
     skeleton = SKELETONS[config.network.skeleton]
     images, places = augment(images, places, skeleton, config.augmentation, chance)
     dtype = torch.bfloat16 if run.precision == "bf16" else torch.float32
-    predicted = run.model.train()(images.to(dtype, memory_format=torch.channels_last))
-    losses = torch.stack(_losses(config, predicted, places, team))
+    crops = images.to(dtype, memory_format=torch.channels_last)
+    losses = torch.stack(_losses(config, run.model.train(), crops, places, team))
     losses.sum().backward()
     return team.mean(run.weights.gradient()), team.mean(losses.detach())
 
 
 def _losses(
-    config: TrainConfig, predicted: Tensor | list[Tensor], places: Tensor, team: Team
+    config: TrainConfig, model: nn.Module, crops: Tensor, places: Tensor, team: Team
 ) -> list[Tensor]:
     network = config.network
     voxels = network.grid.to_voxels(places)
     if network.kind == "coordinate":
         labeled = places.isfinite().all(-1)
-        return [coordinate_loss(predicted.float(), network.grid.to_unit(voxels), labeled)]
+        return [coordinate_loss(model(crops).float(), network.grid.to_unit(voxels), labeled)]
     targets = coarse_to_fine_targets(
         voxels, network.grid, network.z_bins, network.sigma, config.style
     )
+    flat = targets[0]
+    true = [(flat.volume() * flat.valid[..., None, None, None]).to(crops)] if config.apart else []
     divisors = [team.mean(normalizer(target, config.reduction)) for target in targets]
-    return stage_losses(predicted, targets, divisors)
+    return stage_losses(model(crops, *true), targets, divisors)

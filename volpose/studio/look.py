@@ -29,7 +29,7 @@ USUAL_LIGHT = np.array([-0.5, -0.25, 0.85])
 LARGEST_PERSON = 2300.0  # mm a person may measure without leaving a free camera's image
 
 # first numbers of the random streams: independent things must not share one
-ACTOR, CLOTHES, TAKE, PICTURE, ROOM, SENSOR = range(6)
+ACTOR, CLOTHES, TAKE, PICTURE, ROOM, SENSOR, WIDER = range(7)
 
 
 class Look(NamedTuple):

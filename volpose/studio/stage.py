@@ -18,6 +18,7 @@ from volpose.studio.look import (
     ROOM,
     SUBJECTS,
     TAKE,
+    WIDER,
     Look,
     Painter,
     slice_look,
@@ -30,6 +31,7 @@ from volpose.studio.rooms import Rooms
 from volpose.studio.style import Style
 from volpose.studio.variation import Variation
 from volpose.studio.wardrobe import clothing_thickness
+from volpose.studio.widen import widen
 
 PICTURES_IN_CACHE = 4
 
@@ -105,8 +107,11 @@ class Stage:
 
     def _goals(self, shot: Shot) -> Goals:
         actor, action = SUBJECTS.index(shot.subject), ACTIONS.index(shot.action)
-        style = Style([self.seed, TAKE, actor, action, shot.take], shot.time)
-        return PROGRAMS[shot.action](style)
+        goals = PROGRAMS[shot.action](Style([self.seed, TAKE, actor, action, shot.take], shot.time))
+        if spread := self.variation.pose_spread:
+            own = Style([self.seed, WIDER, actor, action, shot.take], shot.time)
+            goals = widen(goals, own, spread)
+        return goals
 
     def aim(self, look: Look, joints: Float[Tensor, "batch joints 3"]) -> Camera:
         """The cameras of some shots; free ones follow the actor."""

@@ -1,4 +1,4 @@
-"""How much the studio's pictures vary: Human3.6M-like, or wild."""
+"""How much the studio's pictures vary: Human3.6M-like, hard, or wild."""
 
 from dataclasses import asdict, dataclass, fields, replace
 
@@ -22,6 +22,7 @@ class Variation:
         light_strength: range of the light's strength.
         outfits: clothes per actor; 0 draws new clothes for every picture.
         free_bodies: a new build for every picture instead of the actors'.
+        pose_spread: how far poses leave their actions, see `volpose.studio.widen`.
         body_jitter: spread of the changes to an actor's shape coefficients.
         occluders: chance of each of two boxes to stand before the actor.
         blur: largest blur, px of the crop (one standard deviation).
@@ -47,6 +48,7 @@ class Variation:
     light_strength: Range = (0.95, 1.05)
     outfits: int = 12
     free_bodies: bool = False
+    pose_spread: float = 0.0
     body_jitter: float = 0.0
     occluders: float = 0.0
     blur: float = 0.0
@@ -62,7 +64,7 @@ class Variation:
         for name in positive:
             if getattr(self, name) <= 0:
                 raise ValueError(f"variation {name} must be positive, but is {getattr(self, name)}")
-        for name in ("outdoor", "occluders"):
+        for name in ("outdoor", "occluders", "pose_spread"):
             if getattr(self, name) > 1:
                 raise ValueError(f"variation {name} is a share, but is {getattr(self, name)}")
         for each in fields(self):
@@ -75,7 +77,7 @@ class Variation:
 
     @classmethod
     def named(cls, name: str, size: int = FINE) -> "Variation":
-        """The variation called `default` or `wild`, for crops of `size` px.
+        """The variation called `default`, `hard` or `wild`, for crops of `size` px.
 
         Small crops are rendered with 2 x 2 samples a pixel: a forearm there is two pixels wide.
         """
@@ -87,7 +89,7 @@ class Variation:
 
     @property
     def name(self) -> str:
-        """`default`, `wild`, or `custom`."""
+        """`default`, `hard`, `wild`, or `custom`."""
         for name, each in VARIATIONS.items():
             if replace(each, supersample=self.supersample) == self:
                 return name
@@ -108,6 +110,23 @@ class Variation:
 
 VARIATIONS = {
     "default": Variation(),
+    # what a lookup table cannot do: a benchmark that tells networks apart
+    "hard": Variation(
+        rooms=24,
+        fixed_cameras=False,
+        camera_height=(1000.0, 2200.0),
+        camera_roll=4.0,
+        focal=(1.0, 1.4),
+        light_spread=60.0,
+        light_strength=(0.8, 1.2),
+        outfits=0,
+        free_bodies=True,
+        pose_spread=1.0,
+        occluders=0.25,
+        noise=(0.01, 0.03),
+        exposure=0.15,
+        tint=0.05,
+    ),
     "wild": Variation(
         rooms=48,
         outdoor=0.4,

@@ -1,0 +1,321 @@
+"""The paper's tables as experiments: plans, intervals, and every printed number made again."""
+
+import json
+import math
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from tests.small import CONFIG, InMemory, studio_batch
+from volpose import recipe
+from volpose.__main__ import main
+from volpose.estimator import DECODERS, Estimator
+from volpose.evaluate import evaluate
+from volpose.reproduce import experiment as experiments
+from volpose.reproduce.dissect import dissect
+from volpose.reproduce.experiment import FAMILIES, RATES, SETTINGS, Experiment, family
+from volpose.reproduce.intervals import Interval, paired, verdict
+from volpose.reproduce.measure import code, measure, result_of
+from volpose.reproduce.plan import (
+    chosen_rate,
+    equal_time_runs,
+    question_runs,
+    rate_runs,
+    row_runs,
+)
+from volpose.reproduce.report import report
+from volpose.reproduce.summary import summarize
+from volpose.reproduce.tables import ROWS, TABLES
+
+COMMITTED = Path(__file__).parents[1] / "results" / "reproduce"
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """A preset that trains in seconds."""
+    monkeypatch.setitem(recipe.PRESETS, "tiny", CONFIG)
+    monkeypatch.setitem(experiments.SAMPLES, "tiny", 64)
+    monkeypatch.setitem(experiments.RATES, "tiny", (1e-3, 4e-3))
+    for split in ("val", "test"):
+        monkeypatch.setitem(experiments.SPLITS, split, 30)
+
+
+def made_up(folder, table, preset="laptop", setting="hard", seeds=3):
+    """Results of a table without training: recipes are right, errors drawn at random."""
+    rng = np.random.default_rng(0)
+
+    def write(runs):
+        for run in runs:
+            path = run.folder(folder) / f"{run.name}.json"
+            if path.exists():
+                continue
+            drawn = {a: {"samples": 9, "MPJPE mm": rng.uniform(50, 90)} for a in ACTIONS}
+            total = float(np.mean([row["MPJPE mm"] for row in drawn.values()]))
+            result = {
+                "name": run.name,
+                "parameters": 123_456,
+                "card": {
+                    "recipe": run.recipe().to_json(),
+                    "cpu_seconds": rng.uniform(10, 30),
+                },
+                "actions": drawn,
+                "mean_of_frames": {"MPJPE mm": total},
+            }
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(result))
+
+    rows = [row.name for row in TABLES[table].rows]
+    write(rate_runs(preset, setting, rows))
+    write(row_runs(preset, setting, rows, seeds, folder))
+    write(equal_time_runs(preset, setting, table, seeds, folder))
+    return folder
+
+
+ACTIONS = tuple(TABLES["table3"].actions)
+
+
+def test_the_tables_are_the_papers():
+    numbers = {name: [row.paper_mm for row in table.rows] for name, table in TABLES.items()}
+    assert numbers["table1"] == [112.41, 92.23, 85.82]
+    assert len(numbers["table2"]) == 8
+    assert (min(numbers["table2"]), max(numbers["table2"])) == (64.76, 80.14)
+    assert numbers["table3"] == [78.10, 69.77, None]
+    for table in TABLES.values():
+        assert table.clock in [row.name for row in table.rows]
+        for claim in table.claims:
+            better, worse = ROWS[claim.better].paper_mm, ROWS[claim.worse].paper_mm
+            assert worse is None or better < worse, claim
+    # the six actions of Table 3 with their improvement
+    assert all(high > low for high, low in TABLES["table3"].actions.values())
+
+
+@pytest.mark.parametrize("preset", experiments.SAMPLES)
+@pytest.mark.parametrize("row", ROWS)
+def test_every_row_has_a_recipe_at_every_preset(preset, row):
+    config = Experiment(preset, "hard", row, 5, 1e-3).recipe()
+    depth = recipe.PRESETS[preset].network.z_bins[-1]
+    assert config.network.z_bins[-1] == (depth // 2 if row == "volume 32" else depth)
+    assert (config.seed, config.variation, config.learning_rate) == (5, "hard", 1e-3)
+    config.network.build()
+
+
+def test_rates_are_searched_once_a_family_and_never_on_the_test_subjects():
+    runs = rate_runs("laptop", "default", ROWS)
+    assert len(runs) == len(FAMILIES) * len(RATES["laptop"])
+    assert {run.split for run in runs} == {"val"}
+    assert {family(run.row) for run in runs} == set(FAMILIES)
+    assert all(run.recipe().samples == experiments.SAMPLES["laptop"] // 2 for run in runs)
+
+
+def test_names_tell_runs_apart(tmp_path):
+    for table in TABLES:
+        made_up(tmp_path, table)
+    runs = rate_runs("laptop", "hard", ROWS)
+    runs += row_runs("laptop", "hard", ROWS, 3, tmp_path)
+    for table in TABLES:
+        runs += equal_time_runs("laptop", "hard", table, 3, tmp_path)
+    runs += question_runs("laptop", "hard", 3, tmp_path)
+    different = {(run.name, json.dumps(run.recipe().to_json())) for run in runs}
+    assert len({name for name, _ in different}) == len(different)
+    assert all(re.fullmatch(r"[\w.-]+", run.name) for run in runs)
+
+
+def test_the_rate_is_the_best_on_validation(tmp_path):
+    assert chosen_rate("laptop", "hard", "1-64", tmp_path) is None
+    made_up(tmp_path, "table2")
+    errors = {
+        run.rate: result_of(run, tmp_path)["mean_of_frames"]["MPJPE mm"]
+        for run in rate_runs("laptop", "hard", ["64-64"])
+    }
+    assert errors[chosen_rate("laptop", "hard", "64-64", tmp_path)] == min(errors.values())
+
+
+def test_equal_time_is_samples_in_proportion_to_speed(tmp_path):
+    made_up(tmp_path, "table1")
+    runs = equal_time_runs("laptop", "hard", "table1", 3, tmp_path)
+    assert {run.row for run in runs} == {"coordinate regression", "volume 32"}
+
+    def middle(row):
+        names = [f"{ROWS[row].label(32).replace(' ', '-')}-seed-{seed}.json" for seed in range(3)]
+        files = [json.loads((tmp_path / "laptop-hard" / n).read_text()) for n in names]
+        return np.median([f["card"]["cpu_seconds"] for f in files])
+
+    for run in runs:
+        expected = 48_000 * middle("volume 64") / middle(run.row)
+        assert run.recipe().samples == pytest.approx(expected, abs=1)
+
+
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=9))
+def test_the_interval_is_students(values):
+    interval = Interval.of(values)
+    spread = np.std(values, ddof=1) / math.sqrt(len(values))
+    half = stats.t.ppf(0.975, len(values) - 1) * spread
+    assert interval.mean == pytest.approx(np.mean(values), abs=1e-9)
+    assert interval.half == pytest.approx(half, abs=1e-9)
+
+
+def test_a_verdict_needs_an_interval_without_zero():
+    better, worse = {0: 50.0, 1: 52.0, 2: 54.0}, {0: 60.0, 1: 61.5, 2: 64.5, 7: 0.0}
+    difference = paired(better, worse)
+    assert difference.count == 3
+    assert difference.mean == pytest.approx(10.0)
+    assert verdict(difference) == "holds"
+    assert verdict(paired(worse, better)) == "does not hold"
+    assert verdict(paired(better, better)) == "cannot tell"
+    assert verdict(paired({0: 1.0}, {0: 9.0})) == "cannot tell"  # one seed says nothing
+    assert paired({0: 1.0}, {1: 2.0}) is None
+    with pytest.raises(ValueError, match="at least one value"):
+        Interval.of([])
+
+
+def independent(folder, table, setting):
+    """The printed numbers of a table, made again from the files with NumPy and SciPy alone."""
+    plan, cells = TABLES[table], []
+
+    def read(row, budget):
+        name = ROWS[row].label(32).replace(",", "").replace(" ", "-")
+        middle = "-equal-time" if budget == "time" and row != plan.clock else ""
+        pattern = re.compile(re.escape(name + middle) + r"-seed-(\d+)\.json")
+        found = {}
+        for path in (folder / f"laptop-{setting}").iterdir():
+            if match := pattern.fullmatch(path.name):
+                found[int(match[1])] = json.loads(path.read_text())
+        return found
+
+    def error(result, action):
+        part = result["actions"][action] if action else result["mean_of_frames"]
+        return part["MPJPE mm"]
+
+    def text(values):
+        if not values:
+            return None
+        half = stats.t.ppf(0.975, max(len(values) - 1, 1)) * stats.sem(values)
+        return f"{np.mean(values):.1f}" + (f" ± {half:.1f}" if len(values) > 1 else "")
+
+    for row in plan.rows:
+        for budget in ("samples", "time"):
+            cells.append(text([error(r, None) for _, r in sorted(read(row.name, budget).items())]))
+    pairs = [(c.better, c.worse, None) for c in plan.claims]
+    pairs += [(plan.rows[1].name, plan.rows[0].name, a) for a in plan.actions or ()]
+    for better, worse, action in pairs:
+        for budget in ("samples", "time"):
+            one, two = read(better, budget), read(worse, budget)
+            seeds = sorted(one.keys() & two.keys())
+            found = text([error(two[s], action) - error(one[s], action) for s in seeds])
+            cells.append(found if found is None or found[0] == "-" else f"+{found}")
+    return [cell for cell in cells if cell is not None]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_printed_aggregate_follows_from_the_runs(table, tmp_path):
+    made_up(tmp_path, table)
+    printed = report(summarize(table, "laptop", "hard", tmp_path))
+    cells = independent(tmp_path, table, "hard")
+    assert len(cells) >= 12
+    found = re.findall(r"[+-]?\d+\.\d ± \d+\.\d", printed)
+    assert found == cells
+    # and the text follows the files
+    victim = next(p for p in (tmp_path / "laptop-hard").iterdir() if p.stem.endswith("seed-1"))
+    changed = json.loads(victim.read_text())
+    changed["mean_of_frames"]["MPJPE mm"] += 20
+    victim.write_text(json.dumps(changed))
+    assert report(summarize(table, "laptop", "hard", tmp_path)) != printed
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_committed_tables_follow_from_the_committed_runs(table, setting):
+    if not (COMMITTED / f"laptop-{setting}").exists():
+        pytest.skip("no results of this setting")
+    printed = report(summarize(table, "laptop", setting, COMMITTED))
+    rows, *rest = printed.split("the paper says")
+    numbers = re.findall(r"[+-]?\d+\.\d(?: ± \d+\.\d)?(?![\d.])", rows.split("CPU s")[1])
+    numbers += re.findall(r"[+-]\d+\.\d(?: ± \d+\.\d)?(?![\d.])", "".join(rest))
+    assert numbers == independent(COMMITTED, table, setting)
+
+
+def test_committed_results_have_the_recipe_of_today():
+    for setting in SETTINGS:
+        for run in rate_runs("laptop", setting, ROWS):
+            result_of(run, COMMITTED)
+        for run in row_runs("laptop", setting, ROWS, 9, COMMITTED):
+            result_of(run, COMMITTED)
+
+
+def test_a_deleted_result_is_made_anew_and_is_the_same(toy, tmp_path):
+    run = Experiment("tiny", "default", "1-64", 0, 4e-3)
+    measure([run], tmp_path / "results", tmp_path / "runs", jobs=1)
+    first = result_of(run, tmp_path / "results")
+    path = run.folder(tmp_path / "results") / f"{run.name}.json"
+    before = path.stat().st_mtime_ns
+    measure([run], tmp_path / "results", tmp_path / "runs", jobs=1)
+    assert path.stat().st_mtime_ns == before
+    path.unlink()
+    shutil.rmtree(run.folder(tmp_path / "runs"))
+    measure([run], tmp_path / "results", tmp_path / "runs", jobs=1)
+    again = result_of(run, tmp_path / "results")
+    for name in ("mean_of_frames", "actions", "stages", "joints", "decoders", "confidence"):
+        assert again[name] == first[name], name
+    assert first["code"] == code()
+    assert [s["d"] for s in first["stages"]] == [1, 8]
+    assert first["curve"][-1]["images"] == 64
+
+
+def test_a_result_of_another_recipe_is_refused(toy, tmp_path):
+    run = Experiment("tiny", "default", "volume 64", 0, 4e-3)
+    path = run.folder(tmp_path) / f"{run.name}.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"card": {"recipe": run.recipe().to_json() | {"warmup": 7}}}))
+    with pytest.raises(ValueError, match=r"another recipe .warmup is 7, expected 5"):
+        result_of(run, tmp_path)
+    path.write_text("{")
+    with pytest.raises(ValueError, match=r"volume-8-seed-0.json: damaged, expected JSON"):
+        result_of(run, tmp_path)
+
+
+def test_show_prints_what_there_is_and_trains_nothing(tmp_path, capsys):
+    made_up(tmp_path / "results", "table1")
+    where = ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
+    assert main(["reproduce", "table1", "--setting", "hard", "--show", *where]) == 0
+    printed = capsys.readouterr().out
+    assert "112.41" in printed
+    assert "a volume beats coordinate regression" in printed
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_dissect_says_agrees_with_evaluate():
+    estimator = Estimator.untrained(replace(CONFIG.network, z_bins=(1, 2, 8)))
+    data = InMemory(studio_batch())
+    parts = dissect(estimator, data, batch_size=12)
+    for decoder in DECODERS:
+        table = evaluate(estimator, data, decoder=decoder).to_json()
+        expected = table["mean_of_frames"]["MPJPE mm"]
+        assert parts["decoders"][decoder] == pytest.approx(expected, rel=1e-4)
+    joints = parts["joints"]
+    assert joints["pelvis"] == 0
+    assert np.mean(list(joints.values())) == pytest.approx(parts["decoders"]["peak"], rel=1e-4)
+    assert [stage["d"] for stage in parts["stages"]] == [1, 2, 8]
+    assert parts["stages"][-1]["mpjpe_mm"] == pytest.approx(parts["decoders"]["peak"], rel=1e-4)
+    assert sum(row["joints"] for row in parts["confidence"]) == 16 * len(data)
+
+
+def test_halves_that_train_apart_hear_nothing_of_each_other():
+    run = Experiment("tiny", "default", "decoupled, halves apart", 0, 1e-3).recipe()
+    assert run.apart
+    torch.manual_seed(0)
+    model = replace(CONFIG.network, kind="decoupled", z_bins=(1, 8)).build()
+    _, volume = model(torch.rand(2, 3, 32, 32), torch.rand(2, 17, 1, 8, 8))
+    volume.sum().backward()
+    first, second = model.image_to_heatmaps, model.heatmaps_to_volume
+    assert all(p.grad is None for p in first.parameters())
+    assert any(p.grad is not None for p in second.parameters())
+    with pytest.raises(ValueError, match="apart is for decoupled networks"):
+        replace(run, network=CONFIG.network)

@@ -1,0 +1,42 @@
+"""Tables 1 to 3 of the paper on the studio, with seeds and intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from volpose.reproduce.experiment import Experiment
+from volpose.reproduce.measure import measure
+from volpose.reproduce.plan import equal_time_runs, question_runs, rate_runs, row_runs
+from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, TABLES, WHOLE
+
+QUESTIONS = "questions"
+
+
+def reproduce(
+    name: str, preset: str, setting: str, seeds: int, results: Path, runs: Path, jobs: int
+) -> None:
+    """Make every result of a table that is missing.
+
+    Args:
+        name: a key of `TABLES`, or "questions": what the paper leaves open.
+        preset: "laptop" or "paper".
+        setting: variation of the studio, "default" or "hard".
+        seeds: runs of each row, at least 1.
+        results: folder of the results, one JSON a run.
+        runs: folder of data, checkpoints and weights.
+        jobs: processes side by side.
+
+    Paper: Sec. 4.4, Tables 1 to 3.
+    """
+    rows = [row.name for row in TABLES[name].rows] if name in TABLES else None
+    rows = rows or [COORDINATE.name, WHOLE.name, COARSE_TO_FINE.name]
+
+    def run(experiments: list[Experiment]) -> None:
+        measure(experiments, results, runs, jobs)
+
+    run(rate_runs(preset, setting, rows))
+    run(row_runs(preset, setting, rows, seeds, results))
+    if name == QUESTIONS:
+        run(question_runs(preset, setting, seeds, results))
+    else:
+        run(equal_time_runs(preset, setting, name, seeds, results))

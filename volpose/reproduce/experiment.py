@@ -1,0 +1,111 @@
+"""One training run of the comparison: what it changes, its recipe, where its result lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from volpose.recipe import PRESETS, TrainConfig, with_paper_training
+from volpose.reproduce.tables import ROWS, Row
+
+# what a run of the comparison sees; a preset's own length would take days for all the rows
+SAMPLES = {"tiny": 6_400, "laptop": 48_000, "paper": 1_240_000}
+RATE_SHARE = 2  # the search for learning rates trains for half as long
+RATES = {"tiny": (4e-3, 1e-2), "laptop": (2e-3, 4e-3, 8e-3), "paper": (1e-4, 2.5e-4, 6e-4)}
+SETTINGS = ("default", "hard")
+SPLITS = {"train": None, "val": 1500, "test": 2000}  # samples; None is the recipe's
+# variants of a row that answer what the paper leaves open
+CHANGES = ("", "official targets", "paper's training")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run.
+
+    Args:
+        preset: "tiny" (to see it work), "laptop" or "paper".
+        setting: the studio's variation.
+        row: name of a row of the tables.
+        seed: of weights, order and augmentation.
+        rate: learning rate.
+        budget: "samples": all rows see as many; "time": all train as long as the row they are
+            compared with; "rate": half as long, judged on the validation split.
+        change: one of `CHANGES`.
+        samples, images: seen in all, and different ones; None for the usual number.
+
+    Paper: Tables 1 to 3.
+    """
+
+    preset: str
+    setting: str
+    row: str
+    seed: int
+    rate: float
+    budget: str = "samples"
+    change: str = ""
+    samples: int | None = None
+    images: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its result, which says everything that is unusual about the run."""
+        config = PRESETS[self.preset]
+        parts = [ROWS[self.row].label(config.network.z_bins[-1])]
+        parts += ["equal time"] if self.budget == "time" else []
+        parts += [f"rate {self.rate:g}"] if self.budget == "rate" else []
+        parts += [self.change] if self.change else []
+        if self.budget == "samples" and self.samples:
+            parts.append(f"{self.samples} samples")
+        parts += [f"{self.images} images"] if self.images else []
+        words = " ".join([*parts, f"seed {self.seed}"])
+        return words.replace("'", "").replace(",", "").replace(" ", "-")
+
+    @property
+    def split(self) -> str:
+        """Where it is evaluated; rates are never chosen on the test subjects."""
+        return "val" if self.budget == "rate" else "test"
+
+    def folder(self, root: Path) -> Path:
+        """Where results (or runs) of its kind lie."""
+        return root / f"{self.preset}-{self.setting}"
+
+    def recipe(self) -> TrainConfig:
+        """All of the run."""
+        base = PRESETS[self.preset]
+        row: Row = ROWS[self.row]
+        config = replace(
+            base,
+            network=replace(base.network, **row.network(base.network)),
+            variation=self.setting,
+            learning_rate=self.rate,
+            samples=self.samples or self._usual_samples(),
+            images=self.images or base.images,
+            apart=row.apart,
+            seed=self.seed,
+        )
+        if self.change == "official targets":
+            config = replace(config, style="official")
+        if self.change == "paper's training":
+            config = replace(with_paper_training(config), samples=config.samples)
+        return config
+
+    def _usual_samples(self) -> int:
+        share = RATE_SHARE if self.budget == "rate" else 1
+        return SAMPLES[self.preset] // share
+
+
+def family(row: str) -> str:
+    """Rows of a family share a learning rate."""
+    kind, bins = ROWS[row].kind, ROWS[row].z_bins
+    if kind != "coarse-to-fine":
+        return kind
+    return "one volume" if len(bins) == 1 else "stack"
+
+
+# the row in which a family's rate is searched
+FAMILIES = {
+    "coordinate": "coordinate regression",
+    "one volume": "volume 64",
+    "stack": "1-64",
+    "decoupled": "decoupled",
+}

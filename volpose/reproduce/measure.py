@@ -1,0 +1,149 @@
+"""Train what an experiment asks for, evaluate it, and write one JSON."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from volpose import __version__
+from volpose.estimator import Estimator
+from volpose.evaluate import evaluate
+from volpose.model import count_parameters
+from volpose.precision import keep_freed_memory
+from volpose.reproduce.dissect import dissect
+from volpose.reproduce.experiment import SPLITS, Experiment
+from volpose.storage import read_json, write_text
+from volpose.studio import CachedSplit, Studio, write_split
+from volpose.team import Team
+from volpose.train import fit
+
+CURVE_POINTS = 50
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def result_of(experiment: Experiment, results: Path) -> dict | None:
+    """The result of an experiment, None if it was not made yet.
+
+    Raises:
+        ValueError: there is one, but it is damaged or was made with another recipe.
+    """
+    path = _path(experiment, results)
+    if not path.exists():
+        return None
+    result = read_json(path)
+    recipe = experiment.recipe().to_json()
+    found = result.get("card", {}).get("recipe", {})
+    # the samples of a run of equal time follow from how fast others were
+    loose = {"samples"} if experiment.budget == "time" else set()
+    for name in sorted((recipe.keys() | found.keys()) - loose):
+        if recipe.get(name) != found.get(name):
+            raise ValueError(
+                f"{path}: made with another recipe ({name} is {found.get(name)!r}, expected "
+                f"{recipe.get(name)!r}); delete it to make it anew"
+            )
+    return result
+
+
+def missing(experiments: list[Experiment], results: Path) -> list[Experiment]:
+    """Those without a result; errors as in `result_of`."""
+    return [e for e in experiments if result_of(e, results) is None]
+
+
+def measure(experiments: list[Experiment], results: Path, runs: Path, jobs: int) -> None:
+    """Make all results that are missing; a run that was stopped goes on.
+
+    Args:
+        experiments: what to train.
+        results: folder of the results.
+        runs: folder for data, checkpoints and weights.
+        jobs: processes side by side, one thread each. A single one has a thread as well, unless
+            the network is large.
+    """
+    todo = missing(experiments, results)
+    for experiment in todo:
+        for split in ("train", experiment.split):
+            _data(experiment, split, runs, render=True)
+    if jobs == 1:
+        small = all(e.recipe().network.image_size <= 64 for e in todo)
+        _prepare_process(1 if small else torch.get_num_threads())
+        for experiment in tqdm(todo, unit="run", disable=not todo):
+            _measure_one(experiment, results, runs)
+        return
+    work = [(e, results, runs) for e in todo]
+    pool = get_context("spawn").Pool(jobs, _prepare_process, (1,), maxtasksperchild=1)
+    with pool:
+        done = pool.imap_unordered(_measure_packed, work)
+        for _ in tqdm(done, total=len(todo), unit="run", disable=not todo):
+            pass
+
+
+def _measure_packed(work: tuple[Experiment, Path, Path]) -> None:
+    _measure_one(*work)
+
+
+def _prepare_process(threads: int) -> None:
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+
+
+def _measure_one(experiment: Experiment, results: Path, runs: Path) -> None:
+    team = Team(device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    folder = experiment.folder(runs) / experiment.name
+    train = _data(experiment, "train", runs)
+    estimator = fit(experiment.recipe(), train, folder, team, progress=False)
+    result = {"name": experiment.name, "volpose": __version__, "code": code()}
+    result |= {"preset": experiment.preset, "setting": experiment.setting}
+    result |= {"parameters": count_parameters(estimator.model), "card": estimator.card}
+    result |= {"curve": curve(folder / "log.csv")}
+    result |= judged(estimator, _data(experiment, experiment.split, runs))
+    path = _path(experiment, results)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(result, indent=1) + "\n")
+
+
+def judged(estimator: Estimator, data: CachedSplit) -> dict:
+    """Errors by action and, of a network with volumes, everything that `dissect` finds."""
+    quick = estimator.at_precision("auto")
+    errors = evaluate(quick, data).to_json()
+    return errors | ({} if quick.config.kind == "coordinate" else dissect(quick, data))
+
+
+def curve(log: Path) -> list[dict]:
+    """The loss curve, thinned: images seen, CPU seconds and the loss of each stage."""
+    with open(log, encoding="utf8") as stream:
+        rows = list(csv.DictReader(stream))
+    every = max(1, math.ceil(len(rows) / CURVE_POINTS))
+    picked = rows[::-1][::every][::-1]
+    return [
+        {"images": int(r["images"]), "cpu_seconds": float(r["cpu_seconds"])}
+        | {"loss": [float(v) for k, v in r.items() if k.startswith("loss")]}
+        for r in picked
+    ]
+
+
+def code() -> str:
+    """A fingerprint of the package's source, so that a result says what it was made with."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _path(experiment: Experiment, results: Path) -> Path:
+    return experiment.folder(results) / f"{experiment.name}.json"
+
+
+def _data(experiment: Experiment, split: str, runs: Path, render: bool = False) -> CachedSplit:
+    """A split, rendered once for all runs; those with fewer images use its beginning."""
+    recipe = experiment.recipe()
+    size, count = recipe.network.image_size, SPLITS[split] or recipe.images
+    studio = Studio(split, size=size, variation=experiment.setting, count=count)
+    folder = runs / "data" / f"studio-{split}-{experiment.setting}-{size}px-{count}"
+    return write_split(studio, folder) if render else CachedSplit(folder)

@@ -1,0 +1,92 @@
+"""Which runs a table needs: rates first, then all rows and seeds, then the runs of equal time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+
+from volpose.reproduce.experiment import FAMILIES, RATES, SAMPLES, Experiment, family
+from volpose.reproduce.measure import result_of
+from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, TABLES, WHOLE
+
+CURVE_SHARES = (0.25, 0.5, 2.0)  # of the usual samples
+CURVE_IMAGES = (1_000, 3_000, 10_000)
+# a step with 4 pictures takes nearly as long as one with 16: the same time, not the same samples
+PAPER_TRAINING_SHARE = 3 / 8
+
+
+def rate_runs(preset: str, setting: str, rows: Iterable[str]) -> list[Experiment]:
+    """The search for the learning rates of the families that rows belong to."""
+    families = dict.fromkeys(family(row) for row in rows)
+    return [
+        Experiment(preset, setting, FAMILIES[name], 0, rate, "rate")
+        for name in families
+        for rate in RATES[preset]
+    ]
+
+
+def chosen_rate(preset: str, setting: str, row: str, results: Path) -> float | None:
+    """The rate of the lowest error on the validation split; None until the search is done."""
+    errors = {}
+    for run in rate_runs(preset, setting, [row]):
+        result = result_of(run, results)
+        if result is None:
+            return None
+        errors[run.rate] = result["mean_of_frames"]["MPJPE mm"]
+    return min(errors, key=errors.get)
+
+
+def row_runs(
+    preset: str, setting: str, rows: Iterable[str], seeds: int, results: Path
+) -> list[Experiment]:
+    """All rows and seeds with equal samples; nothing of a family whose rate is not known."""
+    rates = {row: chosen_rate(preset, setting, row, results) for row in rows}
+    return [
+        Experiment(preset, setting, row, seed, rate)
+        for seed in range(seeds)
+        for row, rate in rates.items()
+        if rate is not None
+    ]
+
+
+def equal_time_runs(
+    preset: str, setting: str, table: str, seeds: int, results: Path
+) -> list[Experiment]:
+    """The same rows, each as long as the table's clock row took, in CPU time.
+
+    How many samples that is follows from the runs with equal samples; rows without are left out.
+    """
+    rows, clock = [row.name for row in TABLES[table].rows], TABLES[table].clock
+    runs = row_runs(preset, setting, rows, seeds, results)
+    seconds: dict[str, list[float]] = {row: [] for row in rows}
+    for run in runs:
+        if (result := result_of(run, results)) is not None:
+            seconds[run.row].append(result["card"]["cpu_seconds"])
+    if not seconds[clock]:
+        return []
+    found = []
+    for run in runs:
+        if run.row != clock and seconds[run.row]:
+            share = median(seconds[clock]) / median(seconds[run.row])
+            samples = round(SAMPLES[preset] * share)
+            found.append(replace(run, budget="time", samples=samples))
+    return found
+
+
+def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[Experiment]:
+    """What the paper does not show: other targets, other training, more and fewer pictures."""
+    named = (COORDINATE.name, WHOLE.name, COARSE_TO_FINE.name)
+    usual = row_runs(preset, setting, named, seeds, results)
+    found = []
+    for run in usual:
+        if run.row == COARSE_TO_FINE.name:
+            slow = round(SAMPLES[preset] * PAPER_TRAINING_SHARE)
+            found.append(replace(run, change="official targets"))
+            found.append(replace(run, change="paper's training", rate=2.5e-4, samples=slow))
+    for run in (run for run in usual if run.seed == 0):
+        found += [replace(run, samples=round(SAMPLES[preset] * s)) for s in CURVE_SHARES]
+        if run.row == COARSE_TO_FINE.name:
+            found += [replace(run, images=images) for images in CURVE_IMAGES]
+    return found

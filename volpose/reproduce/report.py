@@ -1,0 +1,56 @@
+"""A table as text, the paper's numbers beside ours."""
+
+from __future__ import annotations
+
+from volpose.reproduce.intervals import LEVEL, Interval
+from volpose.reproduce.summary import BUDGETS, Finding, Line, Summary
+
+NOTHING = "-"
+
+
+def report(summary: Summary) -> str:
+    """The rows, then what the paper concludes from them and whether it holds.
+
+    MPJPE in mm; the intervals are of the mean over seeds. "Equal time" gives every row the CPU
+    time of one of them.
+    """
+    head = [f"{summary.title}", f"{summary.preset} preset, {summary.setting} studio; MPJPE mm"]
+    rows = [("", "paper", "equal samples", "equal time", "seeds", "parameters", "CPU s")]
+    rows += [_row(line) for line in summary.lines]
+    parts = ["\n".join(head), _aligned(rows)]
+    for name, findings in (("the paper says", summary.findings), ("by action", summary.actions)):
+        if findings:
+            top = (name, "paper mm", "equal samples", "", "equal time", "")
+            parts.append(_aligned([top, *(_verdicts(f) for f in findings)]))
+    parts.append(f"± is a {LEVEL:.0%} interval; a difference that leaves 0 out has a verdict")
+    return "\n\n".join(parts)
+
+
+def _row(line: Line) -> tuple[str, ...]:
+    errors = [line.error(budget) for budget in BUDGETS]
+    seeds = "/".join(str(len(line.errors[budget])) for budget in BUDGETS)
+    paper = NOTHING if line.row.paper_mm is None else f"{line.row.paper_mm:.2f}"
+    count = NOTHING if line.parameters is None else f"{line.parameters / 1e6:.2f} M"
+    seconds = line.cpu_seconds.get("samples")
+    spent = NOTHING if seconds is None else f"{seconds:.0f}"
+    return (line.label, paper, *map(_text, errors), seeds, count, spent)
+
+
+def _verdicts(finding: Finding) -> tuple[str, ...]:
+    paper = NOTHING if finding.paper_mm is None else f"{finding.paper_mm:+.2f}"
+    cells = [finding.claim.words, paper]
+    for budget in BUDGETS:
+        difference = finding.differences[budget]
+        sign = "+" if difference is not None and difference.mean >= 0 else ""
+        cells += [sign + _text(difference), finding.verdict(budget) if difference else ""]
+    return tuple(cells)
+
+
+def _text(interval: Interval | None) -> str:
+    return NOTHING if interval is None else str(interval)
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join([r[0].ljust(widths[0]), *map(str.rjust, r[1:], widths[1:])]) for r in rows]
+    return "\n".join(line.rstrip() for line in lines)

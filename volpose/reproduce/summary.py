@@ -1,0 +1,182 @@
+"""From runs to a table: means, intervals, differences and verdicts, beside the paper's numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from volpose.recipe import PRESETS
+from volpose.reproduce.intervals import Interval, paired, verdict
+from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, Table
+from volpose.storage import read_json
+
+METRIC = "MPJPE mm"
+BUDGETS = ("samples", "time")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table as we found it.
+
+    Attributes:
+        row: of the paper.
+        label: its name with the preset's depths.
+        errors: budget -> seed -> MPJPE, mm, mean of frames.
+        parameters: of the network; None without runs.
+        cpu_seconds: budget -> median of the training times.
+    """
+
+    row: Row
+    label: str
+    errors: dict[str, dict[int, float]]
+    parameters: int | None
+    cpu_seconds: dict[str, float]
+
+    def error(self, budget: str) -> Interval | None:
+        """MPJPE in mm over the seeds."""
+        values = list(self.errors[budget].values())
+        return Interval.of(values) if values else None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim of the paper, the difference it says, and ours.
+
+    Attributes:
+        claim: of the paper.
+        paper_mm: worse - better in the paper; None where it gives no numbers.
+        differences: budget -> ours with its interval, paired by seed; None without runs.
+    """
+
+    claim: Claim
+    paper_mm: float | None
+    differences: dict[str, Interval | None]
+
+    def verdict(self, budget: str) -> str:
+        """As `volpose.reproduce.intervals.verdict`."""
+        return verdict(self.differences[budget])
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A table on one setting of the studio.
+
+    Attributes:
+        title: of the table.
+        preset, setting: what was run.
+        lines: rows.
+        findings: claims.
+        actions: findings by action, where the paper has a table of actions.
+    """
+
+    title: str
+    preset: str
+    setting: str
+    lines: tuple[Line, ...]
+    findings: tuple[Finding, ...]
+    actions: tuple[Finding, ...]
+
+
+def load(preset: str, setting: str, results: Path) -> dict[str, dict]:
+    """All results of a preset and setting by the name of their run.
+
+    Raises:
+        ValueError: a file is not a result.
+    """
+    found = {}
+    for path in sorted((results / f"{preset}-{setting}").glob("*.json")):
+        result = read_json(path)
+        lacking = {"name", "card", "mean_of_frames", "actions"} - result.keys()
+        if lacking or result["name"] != path.stem:
+            raise ValueError(f"{path}: not the result of a run (lacks {sorted(lacking)})")
+        found[path.stem] = result
+    return found
+
+
+def summarize(table: str, preset: str, setting: str, results: Path) -> Summary:
+    """What the results so far say of a table.
+
+    Args:
+        table: a key of `TABLES`.
+        preset, setting, results: as in `volpose.reproduce.reproduce`.
+
+    Raises:
+        ValueError: a file is not a result.
+
+    Paper: Tables 1 to 3.
+    """
+    plan, runs = TABLES[table], load(preset, setting, results)
+    lines = {row.name: _line(row, preset, runs, plan.clock) for row in plan.rows}
+    outside = {c.better for c in plan.claims} | {c.worse for c in plan.claims}
+    known = lines | {
+        n: _line(ROWS[n], preset, runs, plan.clock) for n in sorted(outside - lines.keys())
+    }
+    findings = tuple(_finding(claim, known) for claim in plan.claims)
+    actions = _by_action(plan, preset, runs)
+    return Summary(plan.title, preset, setting, tuple(lines.values()), findings, actions)
+
+
+def runs_of(
+    row: str, preset: str, runs: dict[str, dict], budget: str = "samples", clock: str = ""
+) -> dict[int, dict]:
+    """Seed -> result of the usual runs of a row.
+
+    Args:
+        row: its name.
+        preset: whose depths the runs have.
+        runs: of `load`.
+        budget: "samples" or "time".
+        clock: the row of which both budgets are the same runs.
+    """
+    stem = ROWS[row].label(PRESETS[preset].network.z_bins[-1]).replace(",", "").replace(" ", "-")
+    stem += "-equal-time-seed-" if budget == "time" and row != clock else "-seed-"
+    return {
+        int(name.removeprefix(stem)): result
+        for name, result in runs.items()
+        if name.startswith(stem) and name.removeprefix(stem).isdecimal()
+    }
+
+
+def _line(row: Row, preset: str, runs: dict[str, dict], clock: str) -> Line:
+    by_budget = {budget: runs_of(row.name, preset, runs, budget, clock) for budget in BUDGETS}
+    errors = {
+        budget: {seed: r["mean_of_frames"][METRIC] for seed, r in sorted(found.items())}
+        for budget, found in by_budget.items()
+    }
+    seconds = {
+        budget: median(r["card"]["cpu_seconds"] for r in found.values())
+        for budget, found in by_budget.items()
+        if found
+    }
+    parameters = next((r["parameters"] for r in by_budget["samples"].values()), None)
+    label = row.label(PRESETS[preset].network.z_bins[-1])
+    return Line(row, label, errors, parameters, seconds)
+
+
+def _finding(claim: Claim, lines: dict[str, Line]) -> Finding:
+    better, worse = lines[claim.better], lines[claim.worse]
+    numbers = better.row.paper_mm, worse.row.paper_mm
+    paper = None if None in numbers else round(numbers[1] - numbers[0], 2)
+    differences = {b: paired(better.errors[b], worse.errors[b]) for b in BUDGETS}
+    return Finding(claim, paper, differences)
+
+
+def _by_action(table: Table, preset: str, runs: dict[str, dict]) -> tuple[Finding, ...]:
+    """The first two rows, action by action: the second is to be better."""
+    worse, better = table.rows[:2]
+    found = []
+    for action, (high, low) in (table.actions or {}).items():
+        differences = {}
+        for budget in BUDGETS:
+            first, second = (
+                {
+                    seed: result["actions"][action][METRIC]
+                    for seed, result in runs_of(r.name, preset, runs, budget, table.clock).items()
+                }
+                for r in (better, worse)
+            )
+            differences[budget] = paired(first, second)
+        claim = Claim(better.name, worse.name, action)
+        found.append(Finding(claim, round(high - low, 2), differences))
+    return tuple(found)
