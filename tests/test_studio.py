@@ -20,9 +20,10 @@ from volpose.studio import (
 )
 from volpose.studio.look import FRAME_HEIGHT, FRAME_WIDTH, stack_looks
 from volpose.studio.plan import film
+from volpose.studio.variation import VARIATIONS
 
 SIZE = 48
-QUICK = {name: replace(Variation.named(name), supersample=1) for name in ("default", "wild")}
+QUICK = {name: replace(Variation.named(name), supersample=1) for name in VARIATIONS}
 JOINT = {name: number for number, name in enumerate(H36M_17.joints)}
 
 
@@ -47,7 +48,7 @@ def pose_world(studio, indices):
     return actors_of(studio, [studio.shot(index) for index in indices])[1]
 
 
-@pytest.mark.parametrize("variation", ["default", "wild"])
+@pytest.mark.parametrize("variation", VARIATIONS)
 def test_a_sample_does_not_depend_on_its_batch(variation):
     studio = Studio("train", size=SIZE, count=1200, variation=QUICK[variation])
     order = [7, 3, 36, 9]
@@ -220,6 +221,30 @@ def test_wild_pictures_vary_more(studio, wild):
     assert len(set(knee.norm(dim=-1).round().tolist())) > 10
 
 
+def test_hard_poses_leave_their_actions_and_stay_possible(studio):
+    hard = Studio("train", size=SIZE, count=1200, variation=QUICK["hard"])
+    shots = [studio.shot(index) for index in range(60)]
+    usual, wide = (actors_of(s, shots)[1].joints for s in (studio, hard))
+    usual, wide = (joints - joints[:, :1] for joints in (usual, wide))
+    apart = [(p - p.mean(0)).norm(dim=-1).mean() for p in (usual, wide)]
+    assert apart[1] > 1.05 * apart[0]
+    again = actors_of(hard, shots)[1]
+    assert torch.equal(again.joints - again.joints[:, :1], wide)
+    assert (again.vertices[..., 2].amin(1) > -1).all()  # nobody sinks into the floor
+    # smooth in time: a film at 25 frames a second moves, and does not jump
+    moved = hard.sequence("S1", "Posing", frames=8, fps=25).pose.diff(dim=0).norm(dim=-1)
+    assert moved.mean() > 0.1
+    assert moved.max() < 250
+
+
+def test_no_spread_is_the_action_itself(studio):
+    still = Studio("train", size=SIZE, count=1200, variation=replace(QUICK["default"]))
+    wide = replace(QUICK["default"], pose_spread=0.5)
+    wide = Studio("train", size=SIZE, count=1200, variation=wide)
+    assert torch.equal(still[4].pose, studio[4].pose)
+    assert not torch.allclose(wide[4].pose, studio[4].pose, atol=1.0)
+
+
 def test_a_sequence_is_a_film(studio):
     batch = studio.sequence("S9", "Greeting", take=2, camera=1, frames=6, fps=25)
     assert batch.subject == ["S9"] * 6
@@ -248,7 +273,7 @@ def test_bad_arguments_are_named(studio):
         ({"size": 0}, "size must be 16 to 1024"),
         ({"seed": -1}, "seed must not be negative"),
         ({"count": 0}, "count must be at least 1"),
-        ({"variation": "tame"}, "variation must be one of default, wild"),
+        ({"variation": "tame"}, "variation must be one of default, hard, wild"),
     ):
         with pytest.raises(ValueError, match=words):
             Studio(**arguments)
@@ -271,7 +296,7 @@ def test_bad_arguments_are_named(studio):
 
 
 def test_variation_survives_json():
-    for name in ("default", "wild"):
+    for name in VARIATIONS:
         variation = Variation.named(name)
         assert Variation.from_json(json.loads(json.dumps(variation.to_json()))) == variation
 

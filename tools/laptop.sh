@@ -10,7 +10,7 @@ out=results/laptop
 # the baseline's steps are cheaper: it sees more images in the same time
 volpose train tiny --out runs/studio-tiny
 volpose train laptop --out runs/studio-laptop
-volpose train laptop --out runs/studio-laptop-coordinate --network coordinate --samples 165000
+volpose train laptop --out runs/studio-laptop-coordinate --network coordinate --samples 190000
 volpose train laptop --out runs/studio-laptop-wild --variation wild --samples 64000
 
 for name in studio-tiny studio-laptop studio-laptop-coordinate studio-laptop-wild; do

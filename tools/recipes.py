@@ -25,7 +25,8 @@ from volpose.studio import Studio, write_split
 from volpose.train import fit
 
 RESULTS, RUNS = Path("results/recipes"), Path("runs/recipes")
-BASE = replace(PRESETS["laptop"], samples=48_000)
+# the choices are compared around a batch of 16; "batch-32-same-time" is what the preset took
+BASE = replace(PRESETS["laptop"], samples=48_000, batch_size=16, learning_rate=4e-3)
 VARIANTS: dict[str, TrainConfig] = {
     "base": BASE,
     "base-seed-1": replace(BASE, seed=1),
@@ -36,10 +37,10 @@ VARIANTS: dict[str, TrainConfig] = {
     "batch-32-rate-6e-3": replace(BASE, batch_size=32, learning_rate=6e-3),
     "batch-32-rate-8e-3": replace(BASE, batch_size=32, learning_rate=8e-3),
     "batch-32-rate-12e-3": replace(BASE, batch_size=32, learning_rate=12e-3),
+    "batch-32-same-time": replace(BASE, batch_size=32, learning_rate=8e-3, samples=57_600),
     "rate-2e-3": replace(BASE, learning_rate=2e-3),
     "rate-8e-3": replace(BASE, learning_rate=8e-3),
     "no-augmentation": replace(BASE, augmentation=Augmentation(mirror=False)),
-    "light-augmentation": replace(BASE, augmentation=Augmentation(10.0, 0.1, True, 0.1)),
     "paper-augmentation": replace(BASE, augmentation=PAPER),
     "rmsprop": replace(
         BASE, optimizer="rmsprop", learning_rate=2.5e-4, schedule="constant", warmup=0

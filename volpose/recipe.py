@@ -47,9 +47,9 @@ class TrainConfig:
 
     network: NetworkConfig
     images: int = 30_000
-    samples: int = 112_000
-    batch_size: int = 16
-    learning_rate: float = 4e-3
+    samples: int = 128_000
+    batch_size: int = 32
+    learning_rate: float = 8e-3
     optimizer: str = "adam"
     schedule: str = "cosine"
     warmup: int = 50
@@ -109,7 +109,7 @@ TINY = NetworkConfig(z_bins=(1, 16), features=32, hourglass_depth=2, image_size=
 LAPTOP = NetworkConfig(z_bins=(1, 32), features=64, hourglass_depth=3, image_size=64, sigma=1.0)
 PRESETS = {
     # a minute on two cores, rendering included: to see everything work
-    "tiny": TrainConfig(TINY, images=2_000, samples=12_800),
+    "tiny": TrainConfig(TINY, images=2_000, samples=12_800, batch_size=16, learning_rate=4e-3),
     # a quarter of an hour on two cores
     "laptop": TrainConfig(LAPTOP),
     # as in Sec. 4.3 and the released code: the size of Human3.6M at 10 frames a second, four epochs
