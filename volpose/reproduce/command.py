@@ -6,8 +6,12 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
+from volpose.recipe import PRESETS
 from volpose.reproduce import QUESTIONS, reproduce
 from volpose.reproduce.experiment import SAMPLES, SETTINGS
+from volpose.reproduce.measure import prepare_process
 from volpose.reproduce.report import report
 from volpose.reproduce.summary import summarize
 from volpose.reproduce.tables import TABLES
@@ -36,6 +40,9 @@ def add_arguments(
 
 def run(options: argparse.Namespace) -> None:
     """Do what the options say."""
+    small = PRESETS[options.preset].network.image_size <= 64
+    if not options.show:
+        prepare_process(1 if small else torch.get_num_threads())
     for setting in options.setting or SETTINGS:
         if not options.show:
             where = options.results, options.runs

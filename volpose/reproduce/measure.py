@@ -63,21 +63,18 @@ def measure(experiments: list[Experiment], results: Path, runs: Path, jobs: int)
         experiments: what to train.
         results: folder of the results.
         runs: folder for data, checkpoints and weights.
-        jobs: processes side by side, one thread each. A single one has a thread as well, unless
-            the network is large.
+        jobs: processes side by side, one thread each; with 1, this process as it is.
     """
     todo = missing(experiments, results)
     for experiment in todo:
         for split in ("train", experiment.split):
             _data(experiment, split, runs, render=True)
     if jobs == 1:
-        small = all(e.recipe().network.image_size <= 64 for e in todo)
-        _prepare_process(1 if small else torch.get_num_threads())
         for experiment in tqdm(todo, unit="run", disable=not todo):
             _measure_one(experiment, results, runs)
         return
     work = [(e, results, runs) for e in todo]
-    pool = get_context("spawn").Pool(jobs, _prepare_process, (1,), maxtasksperchild=1)
+    pool = get_context("spawn").Pool(jobs, prepare_process, (1,), maxtasksperchild=1)
     with pool:
         done = pool.imap_unordered(_measure_packed, work)
         for _ in tqdm(done, total=len(todo), unit="run", disable=not todo):
@@ -88,7 +85,8 @@ def _measure_packed(work: tuple[Experiment, Path, Path]) -> None:
     _measure_one(*work)
 
 
-def _prepare_process(threads: int) -> None:
+def prepare_process(threads: int) -> None:
+    """Settings of a process that trains, see `volpose.precision.keep_freed_memory`."""
     torch.set_num_threads(threads)
     keep_freed_memory()
 
