@@ -36,7 +36,7 @@ LEVELS = [
     "plot.figures2d plot.figures3d plot.first_light",
     "plot.page",
     "plot",
-    "reproduce.tables reproduce.intervals reproduce.dissect",
+    "reproduce.tables reproduce.intervals reproduce.dissect reproduce.lookup",
     "reproduce.experiment",
     "reproduce.measure reproduce.summary",
     "reproduce.plan reproduce.report",

@@ -23,6 +23,7 @@ from volpose.reproduce import experiment as experiments
 from volpose.reproduce.dissect import dissect
 from volpose.reproduce.experiment import FAMILIES, RATES, SETTINGS, Experiment, family
 from volpose.reproduce.intervals import Interval, paired, verdict
+from volpose.reproduce.lookup import lookup, nearest_mm
 from volpose.reproduce.measure import code, measure, result_of
 from volpose.reproduce.plan import (
     chosen_rate,
@@ -305,6 +306,17 @@ def test_what_dissect_says_agrees_with_evaluate():
     assert [stage["d"] for stage in parts["stages"]] == [1, 2, 8]
     assert parts["stages"][-1]["mpjpe_mm"] == pytest.approx(parts["decoders"]["peak"], rel=1e-4)
     assert sum(row["joints"] for row in parts["confidence"]) == 16 * len(data)
+
+
+def test_the_nearest_pose_is_found():
+    train = studio_batch().pose
+    test = train[[3, 9]] + torch.tensor([500.0, 0.0, 0.0])  # elsewhere, the same pose
+    assert nearest_mm(test, train).abs().max() < 0.1
+    test[1, 5, 0] += 34  # one of 17 joints is 34 mm off
+    assert nearest_mm(test, train)[1] == pytest.approx(2.0, abs=0.1)
+    found = lookup(test, train)
+    assert found["nearest_mm"] == pytest.approx(1.0, abs=0.1)
+    assert found["mean_pose_mm"] > 50
 
 
 def test_halves_that_train_apart_hear_nothing_of_each_other():

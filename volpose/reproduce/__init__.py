@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from volpose.reproduce.experiment import Experiment
-from volpose.reproduce.measure import measure
+from volpose.reproduce.measure import measure, measure_lookup
 from volpose.reproduce.plan import equal_time_runs, question_runs, rate_runs, row_runs
 from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, TABLES, WHOLE
 
@@ -37,6 +37,7 @@ def reproduce(
     run(rate_runs(preset, setting, rows))
     run(row_runs(preset, setting, rows, seeds, results))
     if name == QUESTIONS:
+        measure_lookup(preset, setting, results, runs)
         run(question_runs(preset, setting, seeds, results))
     else:
         run(equal_time_runs(preset, setting, name, seeds, results))

@@ -19,6 +19,8 @@ from volpose.model import count_parameters
 from volpose.precision import keep_freed_memory
 from volpose.reproduce.dissect import dissect
 from volpose.reproduce.experiment import SPLITS, Experiment
+from volpose.reproduce.lookup import lookup
+from volpose.reproduce.tables import ROWS
 from volpose.storage import read_json, write_text
 from volpose.studio import CachedSplit, Studio, write_split
 from volpose.team import Team
@@ -79,6 +81,18 @@ def measure(experiments: list[Experiment], results: Path, runs: Path, jobs: int)
         done = pool.imap_unordered(_measure_packed, work)
         for _ in tqdm(done, total=len(todo), unit="run", disable=not todo):
             pass
+
+
+def measure_lookup(preset: str, setting: str, results: Path, runs: Path) -> None:
+    """Write ``lookup-PRESET-SETTING.json``, see `volpose.reproduce.lookup`, if it is missing."""
+    path = results / f"lookup-{preset}-{setting}.json"
+    if path.exists():
+        return
+    any_run = Experiment(preset, setting, next(iter(ROWS)), 0, 1.0)
+    train, test = (_data(any_run, split, runs, render=True) for split in ("train", "test"))
+    found = lookup(test.labels["pose"], train.labels["pose"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(found | {"volpose": __version__, "data": str(test)}) + "\n")
 
 
 def _measure_packed(work: tuple[Experiment, Path, Path]) -> None:
