@@ -139,6 +139,21 @@ def test_root_depth_from_other_limbs_is_the_least_squares_depth():
     torch.testing.assert_close(depth, candidates[cost.argmin(0)], rtol=0, atol=1.0)
 
 
+def test_the_robust_root_depth_forgives_a_wrong_joint():
+    pose, camera, box = a_pose()
+    places = places_of(pose, camera, box)
+    lengths = limb_lengths(pose, H36M_17.limbs)
+    wrong = places.clone()
+    wrong[:, H36M_17.joints.index("left_ankle"), 2] += 700.0  # mm: one joint of seventeen
+
+    def off(places, **how):
+        depth = root_depth_from_limbs(places, box, camera, H36M_17.limbs, lengths, **how)
+        return (depth - pose[:, 0, 2]).abs()
+
+    assert off(places, trusted=40.0).max() < 1e-2
+    assert (off(wrong, trusted=40.0, steps=30) < 0.5 * off(wrong)).all()
+
+
 def test_root_depth_survives_garbage():
     places = torch.zeros(2, 17, 3)
     box, camera = Box.from_corner(0, 0, 100, 100), Camera.guess(640, 480)

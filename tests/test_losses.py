@@ -85,7 +85,8 @@ def test_gradients_by_finite_differences(depth, layout):
 @pytest.fixture(params=[2**18, 40], ids=["one piece", "many pieces"])
 def chunk(request, monkeypatch):
     """How many voxels are worked on at a time."""
-    monkeypatch.setattr(volpose.fused, "CHUNK", request.param)
+    for name in ("CHUNK", "COPIED"):
+        monkeypatch.setattr(volpose.fused, name, request.param)
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)

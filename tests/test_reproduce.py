@@ -113,7 +113,7 @@ def test_rates_are_searched_once_a_family_and_never_on_the_test_subjects():
     assert len(runs) == len(FAMILIES) * len(RATES["laptop"])
     assert {run.split for run in runs} == {"val"}
     assert {family(run.row) for run in runs} == set(FAMILIES)
-    assert all(run.recipe().samples == experiments.SAMPLES["laptop"] // 2 for run in runs)
+    assert all(run.recipe().samples == experiments.SAMPLES["laptop"] // 3 for run in runs)
 
 
 def test_names_tell_runs_apart(tmp_path):

@@ -31,4 +31,8 @@ evaluate studio-laptop-wild default studio-laptop-wild
 evaluate studio-laptop-wild wild studio-laptop-wild-on-wild
 evaluate studio-laptop-coordinate default studio-laptop-coordinate
 
-python tools/ship.py runs/studio-tiny runs/studio-laptop runs/studio-laptop-wild
+# two networks of the comparison, for the chapters that look into them
+volpose reproduce table2 --setting default --seeds 1
+volpose reproduce table3 --setting default --seeds 1
+python tools/ship.py runs/studio-tiny runs/studio-laptop runs/studio-laptop-wild \
+    runs/laptop-default/1-2-4-32-seed-0=studio-stack runs/laptop-default/decoupled-seed-0=studio-decoupled

@@ -1,9 +1,10 @@
 """Put trained weights into the package, with cards and checksums.
 
-python tools/ship.py runs/studio-laptop [...]     ships each run under its folder's name
+python tools/ship.py runs/studio-laptop runs/laptop-default/1-2-4-32-seed-0=studio-stack [...]
 
-The card gains the errors that ``results/laptop`` holds for these very weights; it is stored with
-them and, to be read, in ``volpose/weights/README.md``.
+ships each run under its folder's name, or under the one given. The card gains the errors that
+``results`` holds for these very weights; it is stored with them and, to be read, in
+``volpose/weights/README.md``.
 """
 
 from __future__ import annotations
@@ -19,35 +20,40 @@ from volpose.recipe import PRESETS
 from volpose.storage import write_text
 
 LARGEST = 10 * 2**20  # bytes of one shipped file
-RESULTS = Path("results/laptop")
+RESULTS = Path("results")
 TABLE = ("samples", "actions", "mean_of_frames", "mean_of_actions")
 
 
-def ship(run: Path) -> None:
-    """Write a run's weights, with a full card, into the package under the name of its folder."""
+def ship(run: Path, name: str) -> None:
+    """Write a run's weights, with a full card, into the package."""
     estimator = Estimator.load(run / "weights.safetensors")  # refuses anything damaged
-    card = {"name": run.name, "preset": preset_of(estimator.card)} | estimator.card
+    card = {"name": name, "preset": preset_of(estimator.card)} | estimator.card
     card["test"] = {}
-    for path in (RESULTS / f"{run.name}.json", RESULTS / f"{run.name}-on-wild.json"):
+    own = RESULTS / "reproduce" / run.parent.name / f"{run.name}.json"
+    for path in (*(RESULTS / "laptop" / f"{run.name}{on}.json" for on in ("", "-on-wild")), own):
         if path.exists():
             result = json.loads(path.read_text())
             if result["card"] != estimator.card:
                 raise ValueError(f"{path}: errors of other weights; evaluate {run} again")
-            card["test"][result["protocol"]] = {name: result[name] for name in TABLE}
-    target = FOLDER / f"{run.name}.safetensors"
+            card["test"][result["protocol"]] = {key: result[key] for key in TABLE}
+    target = FOLDER / f"{name}.safetensors"
     replace(estimator, card=card).save(target)
     if target.stat().st_size > LARGEST:
         raise ValueError(f"{target}: {target.stat().st_size} bytes, at most {LARGEST} are shipped")
     listed = FOLDER / "checksums.json"
-    checksums = json.loads(listed.read_text()) | {run.name: sha256(target)}
+    checksums = json.loads(listed.read_text()) | {name: sha256(target)}
     write_text(listed, json.dumps(checksums, indent=1, sort_keys=True) + "\n")
     print(f"{target.name}: {target.stat().st_size} bytes")
 
 
 def preset_of(card: dict) -> str:
-    """The preset that a run's network is from."""
-    network = card["recipe"]["network"]
-    return next(n for n, p in PRESETS.items() if p.to_json()["network"] == network)
+    """The preset that a run's network is from, whatever its kind and stack."""
+
+    def size(network: dict) -> dict:
+        return {name: value for name, value in network.items() if name not in ("kind", "z_bins")}
+
+    own = size(card["recipe"]["network"])
+    return next(n for n, p in PRESETS.items() if size(p.to_json()["network"]) == own)
 
 
 def readable(card: dict) -> str:
@@ -56,7 +62,8 @@ def readable(card: dict) -> str:
     lines = [
         f"## {card['name']}",
         "",
-        f"* preset `{card['preset']}`, seed {recipe['seed']}; trained on {card['data']}",
+        f"* preset `{card['preset']}`, {recipe['network']['kind']} "
+        f"{tuple(recipe['network']['z_bins'])}, seed {recipe['seed']}; trained on {card['data']}",
         f"* {recipe['samples']} images seen in {card['seconds']:.0f} s "
         f"({card['cpu_seconds']:.0f} s of CPU), {card['threads']} thread(s), "
         f"{card['hardware']}, torch {card['torch']}",
@@ -75,7 +82,8 @@ def readable(card: dict) -> str:
 
 
 if __name__ == "__main__":
-    for folder in sys.argv[1:]:
-        ship(Path(folder))
+    for argument in sys.argv[1:]:
+        folder, _, given = argument.partition("=")
+        ship(Path(folder), given or Path(folder).name)
     cards = "\n".join(readable(load(name).card) for name in names())
     write_text(FOLDER / "README.md", f"# Shipped networks\n\n{cards}")

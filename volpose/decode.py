@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -162,6 +163,7 @@ def root_depth_from_limbs(
     lengths: Float[Tensor, "*#batch limbs"],
     crop_size: float = 256.0,
     steps: int = 8,
+    trusted: float = math.inf,
 ) -> Float[Tensor, "*batch"]:
     """The root depth at which the limbs are closest to known lengths, least squares.
 
@@ -173,6 +175,8 @@ def root_depth_from_limbs(
         limbs: (parent, joint) index pairs.
         lengths: their lengths, mm: the subject's own or the mean of the training subjects.
         steps: Gauss-Newton steps.
+        trusted: mm; a limb that is off by more counts with the distance and no longer with its
+            square (Huber's loss), so that one wrong joint cannot move the whole person.
 
     Returns:
         Root depth in mm, positive.
@@ -203,7 +207,10 @@ def root_depth_from_limbs(
         limb = depth[..., None, None] * a + b
         norm = limb.norm(dim=-1).clamp(min=1e-6)
         slope = (limb * a).sum(-1) / norm
-        depth = depth - ((norm - lengths) * slope).sum(-1) / slope.square().sum(-1).clamp(min=1e-12)
+        off = norm - lengths
+        weight = (trusted / off.abs().clamp(min=1e-6)).clamp(max=1.0)
+        curvature = (weight * slope.square()).sum(-1).clamp(min=1e-12)
+        depth = depth - (weight * off * slope).sum(-1) / curvature
     return torch.maximum(depth, nearest)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -15,7 +17,9 @@ ROOTS = {
     "truth": "true root depth",
     "own-limbs": "depth from the person's own limb lengths",
     "mean-limbs": "depth from the mean limb lengths of the training subjects",
+    "robust-limbs": "depth from the mean limb lengths of the training subjects, robust fit",
 }
+TRUSTED = 40.0  # mm; limbs further off than this are doubted by the robust fit
 
 
 def evaluate(
@@ -84,7 +88,10 @@ def predict_batch(
     else:
         own = root == "own-limbs"
         lengths = limb_lengths(batch.pose, limbs) if own else estimator.mean_limbs()
-        depth = root_depth_from_limbs(places, batch.box, batch.camera, limbs, lengths, size)
+        trusted = TRUSTED if root == "robust-limbs" else math.inf
+        depth = root_depth_from_limbs(
+            places, batch.box, batch.camera, limbs, lengths, size, trusted=trusted
+        )
     return metric_pose(places, batch.box, batch.camera, depth, size)
 
 

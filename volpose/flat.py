@@ -36,8 +36,6 @@ class FlatWeights:
             for weight, segment in zip(weights, self._split(self.copy), strict=True):
                 if id(weight) in narrow:
                     weight.data = segment
-        self._gradient = torch.empty_like(self.values.detach())
-        self._slots = self._split(self._gradient)
         norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
         buffers = [b for m in norms for b in (m.running_mean, m.running_var)]
         self.statistics = _joined(buffers) if buffers else self.values.new_zeros(0)
@@ -54,16 +52,14 @@ class FlatWeights:
             self.copy.copy_(self.values)
 
     def gradient(self) -> Float[Tensor, " weights"]:
-        """The gradient of the last backward pass as one fp32 vector; the network's own is freed.
-
-        The next call writes over it.
-        """
+        """The gradient of the last backward pass as one fp32 vector; the network's own is freed."""
         weights = list(self.model.parameters())
         found = [p.new_zeros(()) if p.grad is None else p.grad for p in weights]
-        torch._foreach_copy_(self._slots, found)
+        vector = torch.empty_like(self.values, requires_grad=False)
+        torch._foreach_copy_(self._split(vector), found)
         for weight in weights:
             weight.grad = None
-        return self._gradient
+        return vector
 
     @torch.no_grad()
     def write_into(self, model: nn.Module, values: Tensor, statistics: Tensor) -> None:

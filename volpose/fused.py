@@ -9,7 +9,9 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-CHUNK = 2**21  # voxels worked on at a time: what one step leaves, the next finds in the cache
+# voxels worked on at a time: what one step leaves, the next finds in the cache
+CHUNK = 2**21
+COPIED = 2**18  # in bf16 and fp16, where a chunk is also copied to fp32
 
 
 class SquaredDistance(torch.autograd.Function):
@@ -71,7 +73,8 @@ def _one_pass(
 
 def _pieces(p: Tensor) -> Iterator[tuple[slice, slice]]:
     """Slices of the two slowest axes, of about CHUNK voxels each; a GPU takes all at once."""
-    size = CHUNK if p.device.type == "cpu" else max(p.numel(), 1)
+    size = COPIED if p.dtype.itemsize < 4 else CHUNK
+    size = size if p.device.type == "cpu" else max(p.numel(), 1)
     samples = max(1, size // max(1, p[0].numel()))
     rows = max(1, size // max(1, p[0, 0].numel())) if samples == 1 else p.shape[1]
     for start in range(0, p.shape[0], samples):

@@ -10,7 +10,7 @@ from volpose.reproduce.tables import ROWS, Row
 
 # what a run of the comparison sees; a preset's own length would take days for all the rows
 SAMPLES = {"tiny": 6_400, "laptop": 48_000, "paper": 1_240_000}
-RATE_SHARE = 2  # the search for learning rates trains for half as long
+RATE_SHARE = 3  # the search for learning rates trains for a third as long
 RATES = {"tiny": (4e-3, 1e-2), "laptop": (4e-3, 8e-3, 1.6e-2), "paper": (1e-4, 2.5e-4, 6e-4)}
 SETTINGS = ("default", "hard")
 SPLITS = {"train": None, "val": 1500, "test": 2000}  # samples; None is the recipe's
@@ -29,7 +29,7 @@ class Experiment:
         seed: of weights, order and augmentation.
         rate: learning rate.
         budget: "samples": all rows see as many; "time": all train as long as the row they are
-            compared with; "rate": half as long, judged on the validation split.
+            compared with; "rate": a third as long, judged on the validation split.
         change: one of `CHANGES`.
         samples, images: seen in all, and different ones; None for the usual number.
 
