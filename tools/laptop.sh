@@ -26,6 +26,7 @@ evaluate studio-laptop default studio-laptop-argmax --decoder argmax
 evaluate studio-laptop default studio-laptop-mirror --mirror
 evaluate studio-laptop default studio-laptop-mean-limbs --root mean-limbs
 evaluate studio-laptop default studio-laptop-own-limbs --root own-limbs
+evaluate studio-laptop default studio-laptop-robust-limbs --root robust-limbs
 evaluate studio-laptop wild studio-laptop-on-wild
 evaluate studio-laptop-wild default studio-laptop-wild
 evaluate studio-laptop-wild wild studio-laptop-wild-on-wild
