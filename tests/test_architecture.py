@@ -34,7 +34,7 @@ LEVELS = [
     "plot.style",
     "plot.scenes plot.traces",
     "plot.figures2d plot.figures3d plot.first_light",
-    "plot.page",
+    "plot.page plot.findings plot.stages",
     "plot",
     "reproduce.tables reproduce.intervals reproduce.dissect reproduce.lookup",
     "reproduce.experiment",

@@ -19,6 +19,7 @@ from volpose.plot import (
     pose_figure,
     prediction_page,
     slices_figure,
+    stages_figure,
     volume_figure,
     volumes_figure,
 )
@@ -193,6 +194,25 @@ def test_slices_start_at_the_peak_and_keep_it():
     assert float(active.label) == pytest.approx(float(PLACES[WRIST, 2]), abs=16)
 
 
+def test_the_stages_of_a_stack_end_at_the_joint():
+    volumes = [t.volume() for t in coarse_to_fine_targets(VOXELS, GRID, (1, 4, 64))]
+    figure = stages_figure(volumes, GRID, H36M_17, ("left_wrist", "nose"), "A stack.", image=IMAGE)
+    assert [f.name for f in figure.frames] == ["1: d = 1", "2: d = 4", "3: d = 64"]
+    assert len(figure.to_json()) < 350_000
+    lengths = []
+    for frame in figure.frames:
+        wrist = frame.data[0]
+        inside = wrist.y[wrist.value >= wrist.isomin]  # plotly's y is the depth
+        lengths.append(int(inside.max()) - int(inside.min()) + 1)
+        assert inside.min() <= VOXELS[WRIST, 2] <= inside.max()
+    assert lengths[:2] == [64, 16]
+    assert lengths[2] < 10
+    with pytest.raises(ValueError, match="fit the grid"):
+        stages_figure([VOLUMES[:, :, :32]], GRID, H36M_17, ("nose",), "A stack.")
+    with pytest.raises(ValueError, match="none"):
+        stages_figure([], GRID, H36M_17, ("nose",), "A stack.")
+
+
 def test_the_menu_shows_one_joint_at_a_time():
     figure = all_figures()["first"]
     buttons = figure.layout.updatemenus[0].buttons
@@ -267,7 +287,7 @@ def test_the_page_with_an_unknown_joint():
 def test_only_the_flat_figures_need_matplotlib():
     for path in Path(volpose.plot.__file__).parent.glob("*.py"):
         imports = re.findall(r"(?m)^\s*(?:import|from) matplotlib", path.read_text())
-        assert bool(imports) == (path.name == "figures2d.py"), path.name
+        assert bool(imports) == (path.name in ("figures2d.py", "findings.py")), path.name
     assert callable(volpose.plot.stack_figure)  # found when it is first asked for
     with pytest.raises(AttributeError):
         volpose.plot.no_such_figure  # noqa: B018
@@ -281,6 +301,38 @@ def _flat():
 
     yield figures2d
     figures2d.plt.close("all")
+
+
+def test_flat_forest(flat):
+    rows = ["one", "a claim that is far too long for a single line of a label"]
+    series = {"default": [(3.0, 2.0), None], "hard": [(-1.0, float("inf")), (2.0, 900.0)]}
+    figure = volpose.plot.forest(rows, {"equal samples": series}, "mm", paper=[5.0, None])
+    (ax,) = figure.axes
+    assert "\n" in ax.get_yticklabels()[1].get_text()
+    assert len(ax.containers) == 3  # what was not run is left out
+    assert [bool(c.has_xerr) for c in ax.containers] == [True, False, True]
+    low, high = ax.get_xlim()
+    assert low < -1
+    assert 5 < high < 50  # one wild interval does not flatten the others
+    with pytest.raises(ValueError, match="2 entries"):
+        volpose.plot.forest(rows, {"": {"default": [None]}}, "mm")
+
+
+def test_flat_pose_rows_and_views(flat):
+    images, shifted = IMAGE[None].expand(2, -1, -1, -1), POSE[None].expand(2, -1, -1) + 30
+    places = PLACES[None].expand(2, -1, -1)
+    figure = volpose.plot.pose_rows(
+        images, places, shifted, H36M_17, (places, shifted - 30), ("a", "b"), crop_size=256.0
+    )
+    assert len(figure.axes) == 6
+    for ax in figure.axes[1:3]:  # both views of a row on one scale, standing upright
+        assert abs(np.ptp(ax.get_xlim())) == pytest.approx(abs(np.ptp(ax.get_ylim())))
+        assert ax.get_ylim()[0] > ax.get_ylim()[1]
+    stages = [t.volume()[WRIST] for t in coarse_to_fine_targets(VOXELS, GRID, (1, 64))]
+    named = dict(zip(("heatmap", "volume"), stages, strict=True))
+    views = volpose.plot.volume_views(IMAGE, named, GRID, PLACES[WRIST])
+    assert len(views.axes) == 4  # a heatmap has no view from above
+    assert views.axes[3].lines[0].get_ydata() == [PLACES[WRIST, 2]]
 
 
 def test_flat_pose(flat):

@@ -83,7 +83,7 @@ def image_with_pose(
     """
     height, width = image.shape[-2:]
     figure, ax = plt.subplots(figsize=(size * width / height, size), layout="constrained")
-    _show_image(ax, image, crop_size)
+    show_image(ax, image, crop_size)
     if truth_px is not None:
         draw_pose(ax, truth_px, skeleton, truth=True)
     draw_pose(ax, joints_px, skeleton)
@@ -128,7 +128,7 @@ def image_grid(
         ax.spines[:].set_visible(False)
         if number >= count:
             continue
-        _show_image(ax, images[number], crop_size)
+        show_image(ax, images[number], crop_size)
         if poses is not None:
             draw_pose(ax, poses[number], skeleton, width=1.4)
         if labels:
@@ -251,8 +251,14 @@ def action_bars(
     return figure
 
 
-def _show_image(ax: Axes, image: Tensor, crop_size: float | None) -> None:
-    """Pixels are continuous: (0, 0) is the outer corner of the first one."""
+def show_image(ax: Axes, image: Shaped[Tensor, "3 height width"], crop_size: float | None) -> None:
+    """Draw an image into axes; pixels are continuous, (0, 0) is the first one's outer corner.
+
+    Args:
+        ax: where to draw.
+        image: uint8 or in [0, 1].
+        crop_size: its width in the axes' unit; its own in px if not given.
+    """
     height, width = image.shape[-2:]
     scale = 1.0 if crop_size is None else crop_size / width
     ax.imshow(as_pixels(image), extent=(0, width * scale, height * scale, 0))

@@ -1,0 +1,232 @@
+"""Flat figures of results: differences with their intervals, and poses beside their pictures."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from jaxtyping import Float, Shaped
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from volpose.grid import Grid
+from volpose.plot.figures2d import SERIES, draw_pose, show_image
+from volpose.plot.style import as_array, bounds
+from volpose.skeleton import Skeleton
+
+MARKERS = ("o", "s", "^", "v")
+PAPER_COLOR = "#808A99"
+LABEL_WIDTH = 30  # characters of a row's label before it is broken
+ROW = 0.42  # inches
+# mean and half width of an interval; an infinite width is a single run, None is no run
+Estimate = tuple[float, float] | None
+
+
+def forest(
+    rows: Sequence[str],
+    panels: Mapping[str, Mapping[str, Sequence[Estimate]]],
+    xlabel: str,
+    paper: Sequence[float | None] | None = None,
+    width: float = 8.0,
+) -> Figure:
+    """Estimates with their intervals, a row each, and zero as a line.
+
+    Args:
+        rows: their names; long ones are broken.
+        panels: title of a panel -> name of a series -> an estimate for each row.
+        xlabel: what is estimated, with its unit.
+        paper: the paper's number for each row, drawn as diamonds in all panels.
+        width: of the figure, inches.
+
+    Returns:
+        A figure with a panel for each entry of ``panels``, side by side, on one scale. A single
+        run is drawn hollow and without an interval.
+
+    Raises:
+        ValueError: another number of estimates, or of the paper's numbers, than of rows.
+    """
+    marks = [None] * len(rows) if paper is None else list(paper)
+    named = [("paper", marks), *(pair for series in panels.values() for pair in series.items())]
+    for name, values in named:
+        if len(values) != len(rows):
+            raise ValueError(f"{name} must have {len(rows)} entries, one a row, got {len(values)}")
+    figure, axes = plt.subplots(
+        1,
+        len(panels),
+        figsize=(width, ROW * len(rows) + 1.0),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for ax, (title, series) in zip(axes[0], panels.items(), strict=True):
+        _draw_paper(ax, marks)
+        for number, (name, values) in enumerate(series.items()):
+            offset = 0.5 * ((number + 1) / (len(series) + 1) - 0.5)
+            _draw_series(ax, values, offset, SERIES[number], MARKERS[number], name)
+        ax.set_xlabel(f"{title}\n{xlabel}" if title else xlabel)
+        ax.axvline(0, color="#9A9A9A", lw=1)
+        ax.spines[["top", "right", "left"]].set_visible(False)
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="y", color="#DDDDDD", lw=0.5)
+        ax.set_axisbelow(True)
+    first = axes[0, 0]
+    labels = [textwrap.fill(row, LABEL_WIDTH) for row in rows]
+    first.set_yticks(range(len(rows)), labels, fontsize=8)
+    first.set(ylim=(len(rows) - 0.5, -0.5), xlim=_limits(panels, marks))
+    handles = first.get_legend_handles_labels()
+    figure.legend(*handles, frameon=False, ncols=4, loc="outside upper center")
+    return figure
+
+
+def _draw_paper(ax: Axes, marks: Sequence[float | None]) -> None:
+    known = [(mark, row) for row, mark in enumerate(marks) if mark is not None]
+    if known:
+        look = {"marker": "D", "ls": "", "ms": 6, "mfc": "none", "mew": 1.4}
+        ax.plot(*zip(*known, strict=True), color=PAPER_COLOR, label="the paper", **look)
+
+
+def _draw_series(
+    ax: Axes, values: Sequence[Estimate], offset: float, color: str, marker: str, label: str
+) -> None:
+    for row, value in enumerate(values):
+        if value is None:
+            continue
+        mean, half = value
+        single = math.isinf(half)
+        ax.errorbar(
+            mean,
+            row + offset,
+            xerr=None if single else half,
+            fmt=marker,
+            color=color,
+            mfc="none" if single else color,
+            ms=5,
+            lw=1.6,
+        )
+    ax.plot([], [], marker, color=color, ms=5, label=label)
+
+
+def _limits(panels: Mapping[str, Mapping[str, Sequence[Estimate]]], marks: Sequence) -> tuple:
+    """Ends of the scale: all means, and of the intervals as much as leaves the means apart."""
+    estimates = [v for s in panels.values() for values in s.values() for v in values if v]
+    middles = [mean for mean, _ in estimates] + [m for m in marks if m is not None] + [0.0]
+    ends = [m + s * h for m, h in estimates if math.isfinite(h) for s in (-1, 1)] + middles
+    low, high = min(middles), max(middles)
+    room = max(high - low, 1.0)
+    margin = 0.05 * room
+    return max(min(ends), low - 0.6 * room) - margin, min(max(ends), high + 0.6 * room) + margin
+
+
+def pose_rows(
+    images: Shaped[Tensor, "count 3 height width"],
+    places: Float[Tensor, "count joints 3"],
+    poses: Float[Tensor, "count joints 3"],
+    skeleton: Skeleton,
+    truths: tuple[Tensor, Tensor] | None = None,
+    labels: Sequence[str] = (),
+    crop_size: float | None = None,
+    size: float = 2.1,
+) -> Figure:
+    """Pictures with their 2D poses, and beside each the pose in space from two sides.
+
+    Args:
+        images: uint8 or in [0, 1].
+        places: x, y in px of the crop; the rest is not used.
+        poses: root-relative, mm, camera frame.
+        skeleton: the joints.
+        truths: places and poses of the truth, drawn thin and grey.
+        labels: one for each picture.
+        crop_size: the width in which the joints are counted; the image's own if not given.
+        size: of a panel, inches.
+
+    Returns:
+        A row for each picture: the picture, the pose as the camera sees it, and turned by 90
+        degrees about the vertical, so that the camera looks from the left. A row has one scale.
+
+    Paper: Fig. 4.
+    """
+    count = len(images)
+    figure, axes = plt.subplots(
+        count, 3, figsize=(3 * size, size * count), squeeze=False, layout="constrained"
+    )
+    for number, row in enumerate(axes):
+        show_image(row[0], images[number], crop_size)
+        shown = [(places[number], poses[number], False)]
+        if truths is not None:
+            shown.append((truths[0][number], truths[1][number], True))
+        for flat, pose, true in shown:
+            for ax, points in zip(row, (flat[:, :2], pose[:, :2], pose[:, [2, 1]]), strict=True):
+                draw_pose(ax, points, skeleton, truth=true, width=1.8)
+        row[0].set(xticks=[], yticks=[])
+        row[0].set_ylabel(labels[number] if labels else "")
+        middle, half = bounds([as_array(pose) for _, pose, _ in shown])
+        for ax, across in ((row[1], 0), (row[2], 2)):
+            ax.set(
+                xlim=(middle[across] - half, middle[across] + half),
+                ylim=(middle[1] + half, middle[1] - half),
+                xticks=[-500, 0, 500],
+                yticks=[-500, 0, 500],
+                aspect="equal",
+            )
+            ax.tick_params(labelsize=7)
+            ax.grid(color="#DDDDDD", lw=0.5)
+            ax.set_axisbelow(True)
+        row[2].set_yticklabels([])
+    for ax, name in zip(
+        axes[-1], ("picture", "x (mm)", "z, away from the camera (mm)"), strict=True
+    ):
+        ax.set_xlabel(name, fontsize=8)
+    return figure
+
+
+def volume_views(
+    image: Shaped[Tensor, "3 side side2"],
+    stages: Mapping[str, Float[Tensor, "_ height width"]],
+    grid: Grid,
+    truth: Float[Tensor, " 3"],
+    size: float = 2.0,
+) -> Figure:
+    """One joint: the picture, and its volumes from the front and from above, with the truth.
+
+    Args:
+        image: the crop.
+        stages: label -> volume (d, H, W) with d dividing the grid's D; of a heatmap, d = 1, only
+            the front is drawn.
+        grid: the finest grid.
+        truth: x, y in px of the grid's crop, z in mm.
+        size: of a panel, inches.
+    """
+    panels = [(label, v, up) for label, v in stages.items() for up in (False, True)]
+    panels = [(label, v, up) for label, v, up in panels if len(v) > 1 or not up]
+    side, (near, far) = grid.crop_size, grid.depth_limits
+    figure, axes = plt.subplots(
+        1, 1 + len(panels), figsize=(size * (1 + len(panels)), 1.25 * size), layout="constrained"
+    )
+    show_image(axes[0], image, side)
+    x, y, z = truth.tolist()
+    scale = {"cmap": "magma", "vmin": 0, "interpolation": "nearest", "aspect": "auto"}
+    for ax, (label, volume, up) in zip(axes[1:], panels, strict=True):
+        flat = as_array(volume).clip(min=0).max(axis=1 if up else 0)
+        extent = (0, side, near, far) if up else (0, side, side, 0)
+        ax.imshow(flat, extent=extent, origin="lower" if up else "upper", **scale)
+        ax.set_title("")
+        ax.set_xlabel(f"x (px)\n{label}{', from above' if up else ''}", fontsize=8)
+        ax.set_box_aspect(1)
+        ax.set_ylabel("z (mm)" if up else "", fontsize=8)
+        _cross(ax, x, z if up else y)
+    axes[0].set_xlabel("x (px)", fontsize=8)
+    axes[0].set_ylabel("y (px)", fontsize=8)
+    _cross(axes[0], x, y)
+    for ax in axes:
+        ax.tick_params(labelsize=7)
+        ax.set_xticks([0, side / 2, side])
+    return figure
+
+
+def _cross(ax: Axes, x: float, y: float) -> None:
+    ax.plot(x, y, "+", color="white", ms=10, mew=3.4)
+    ax.plot(x, y, "+", color="#009E73", ms=10, mew=1.6)
