@@ -32,7 +32,7 @@ from volpose.reproduce.plan import (
     rate_runs,
     row_runs,
 )
-from volpose.reproduce.report import report
+from volpose.reproduce.report import gaps, report
 from volpose.reproduce.summary import summarize
 from volpose.reproduce.tables import ROWS, TABLES
 
@@ -290,6 +290,14 @@ def test_show_prints_what_there_is_and_trains_nothing(tmp_path, capsys):
     assert "112.41" in printed
     assert "a volume beats coordinate regression" in printed
     assert not (tmp_path / "runs").exists()
+
+
+def test_gaps_are_named(tmp_path):
+    made_up(tmp_path, "table1")
+    assert "nothing missing" in gaps(summarize("table1", "laptop", "hard", tmp_path))
+    next((tmp_path / "laptop-hard").glob("volume-16-equal-time-seed-1*")).unlink()
+    assert "volume 16 2 of 3 (equal time)" in gaps(summarize("table1", "laptop", "hard", tmp_path))
+    assert "no runs yet" in gaps(summarize("table1", "laptop", "default", tmp_path))
 
 
 def test_what_dissect_says_agrees_with_evaluate():

@@ -26,6 +26,27 @@ def report(summary: Summary) -> str:
     return "\n\n".join(parts)
 
 
+def gaps(summary: Summary) -> str:
+    """What a table still lacks, in one line: rows with no runs, or with fewer seeds than others.
+
+    It is what a chapter prints, so that a table that is not finished says so.
+    """
+    seeds = {line.label: [len(line.errors[budget]) for budget in BUDGETS] for line in summary.lines}
+    most = max(max(counts) for counts in seeds.values())
+    where = f"{summary.setting} studio"
+    if most == 0:
+        return f"{where}: no runs yet"
+    lacking = [
+        f"{label} {have} of {most} (equal {budget})"
+        for label, counts in seeds.items()
+        for budget, have in zip(BUDGETS, counts, strict=True)
+        if have < most
+    ]
+    if not lacking:
+        return f"{where}: all rows, {most} seed{'s' * (most > 1)} each, nothing missing"
+    return f"{where}: seeds missing: {', '.join(lacking)}"
+
+
 def _row(line: Line) -> tuple[str, ...]:
     errors = [line.error(budget) for budget in BUDGETS]
     seeds = "/".join(str(len(line.errors[budget])) for budget in BUDGETS)
