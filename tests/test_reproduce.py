@@ -198,8 +198,10 @@ def independent(folder, table, setting):
     def text(values):
         if not values:
             return None
-        half = stats.t.ppf(0.975, max(len(values) - 1, 1)) * stats.sem(values)
-        return f"{np.mean(values):.1f}" + (f" ± {half:.1f}" if len(values) > 1 else "")
+        if len(values) == 1:
+            return f"{values[0]:.1f}"
+        half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+        return f"{np.mean(values):.1f} ± {half:.1f}"
 
     for row in plan.rows:
         for budget in ("samples", "time"):
