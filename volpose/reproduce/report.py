@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from volpose.reproduce.intervals import LEVEL, Interval
 from volpose.reproduce.summary import BUDGETS, Finding, Line, Summary
 
@@ -27,7 +29,7 @@ def report(summary: Summary) -> str:
 
 
 def gaps(summary: Summary) -> str:
-    """What a table still lacks, in one line: rows with no runs, or with fewer seeds than others.
+    """What a table still lacks, in a few lines: rows with no runs or fewer seeds than others.
 
     It is what a chapter prints, so that a table that is not finished says so.
     """
@@ -44,7 +46,8 @@ def gaps(summary: Summary) -> str:
     ]
     if not lacking:
         return f"{where}: all rows, {most} seed{'s' * (most > 1)} each, nothing missing"
-    return f"{where}: seeds missing: {', '.join(lacking)}"
+    words = f"{where}: seeds missing: {', '.join(lacking)}"
+    return textwrap.fill(words, 88, subsequent_indent="    ")
 
 
 def _row(line: Line) -> tuple[str, ...]:
