@@ -11,8 +11,16 @@ PACKAGE = ROOT / "volpose"
 # A module imports only from the lines above its own. A package's own name is its __init__.py.
 LEVELS = [
     "skeleton grid camera model storage action_table loss_kernel precision flat team",
+    "affine",
     "crop targets released metrics augment fused",
-    "losses decode network data.samples data",
+    "losses decode network data.samples data data.safe_pickle data.rotations",
+    "data.files data.people data.orders data.h36m_names data.resection",
+    "data.faults data.bvh data.h36m data.humaneva data.kth data.mpii data.protocols",
+    "data.dataset data.amc data.h36m_authors data.h36m_processed",
+    "data.mocap",
+    "data.opening",
+    "data.check",
+    "data.command",
     "studio.body studio.variation studio.rooms studio.style",
     "studio.puppet studio.wardrobe studio.render",
     "studio.gestures studio.props",

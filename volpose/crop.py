@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from volpose.camera import Camera, Number, check_values
+from volpose.affine import AnyCamera
+from volpose.camera import Number, check_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +172,6 @@ def to_image(
     return (points_crop - size / 2) * scale + box.center[..., None, :]
 
 
-def crop_camera(camera: Camera, box: Box, size: Number = 256) -> Camera:
+def crop_camera(camera: AnyCamera, box: Box, size: Number = 256) -> AnyCamera:
     """Return the camera that takes the crop as its image: `project` there is `to_crop` here."""
     return camera.cropped(box.center - box.side[..., None] / 2, size / box.side)

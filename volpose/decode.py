@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from volpose.affine import AnyCamera
 from volpose.camera import Camera
 from volpose.crop import Box, crop_camera
 from volpose.skeleton import Skeleton, check_limbs
@@ -134,7 +135,7 @@ def mirror_average(
 def metric_pose(
     places: Float[Tensor, "*batch joints 3"],
     box: Box,
-    camera: Camera,
+    camera: AnyCamera,
     root_depth: Float[Tensor, "*#batch"],
     crop_size: float = 256.0,
 ) -> Float[Tensor, "*batch joints 3"]:

@@ -7,19 +7,19 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from volpose.camera import Camera
+from volpose.affine import AnyCamera
 from volpose.crop import Box, to_crop
-
-ROOT = 0  # the pelvis
+from volpose.skeleton import H36M_17, Skeleton
 
 
 class _Labels:
     """What follows from pose, camera and box; shared by one sample and by a batch."""
 
     pose: Tensor
-    camera: Camera
+    camera: AnyCamera
     box: Box
     image: Tensor
+    skeleton: Skeleton
 
     @property
     def joints(self) -> Float[Tensor, "*batch J 2"]:
@@ -29,7 +29,7 @@ class _Labels:
     @property
     def root_depth(self) -> Float[Tensor, "*batch"]:
         """Depth of the root, mm."""
-        return self.pose[..., ROOT, 2]
+        return self.pose[..., self.skeleton.root, 2]
 
     @property
     def crop_size(self) -> int:
@@ -53,21 +53,24 @@ class Sample(_Labels):
 
     Args:
         image: the crop, RGB.
-        pose: joints in the camera frame, mm.
+        pose: joints in the camera frame, mm; NaN for a joint that is not known. Without 3D truth
+            the camera is `AffineCamera.of_image`: x, y are px of the image and z is NaN.
         camera: of the full image the crop was cut from.
         box: of the crop in the full image.
         subject: the actor's name.
         action: the action's name.
         index: number of the sample in its data set.
+        skeleton: names the joints; data sets differ in them.
     """
 
     image: UInt8[Tensor, "3 size size"]
     pose: Float[Tensor, "J 3"]
-    camera: Camera
+    camera: AnyCamera
     box: Box
     subject: str
     action: str
     index: int
+    skeleton: Skeleton = H36M_17
 
 
 @dataclass(frozen=True)
@@ -76,11 +79,12 @@ class Batch(_Labels):
 
     image: UInt8[Tensor, "B 3 size size"]
     pose: Float[Tensor, "B J 3"]
-    camera: Camera
+    camera: AnyCamera
     box: Box
     subject: list[str]
     action: list[str]
     index: list[int]
+    skeleton: Skeleton = H36M_17
 
     def __len__(self) -> int:
         return len(self.index)
@@ -95,6 +99,7 @@ class Batch(_Labels):
             self.subject[number],
             self.action[number],
             self.index[number],
+            self.skeleton,
         )
 
     def to(self, device: torch.device | str) -> "Batch":
@@ -107,6 +112,7 @@ class Batch(_Labels):
             self.subject,
             self.action,
             self.index,
+            self.skeleton,
         )
 
 
