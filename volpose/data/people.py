@@ -1,0 +1,95 @@
+"""All annotations of a data set as columns; the pictures stay on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from volpose.affine import AnyCamera
+from volpose.skeleton import Skeleton
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """N annotated persons; their pictures stay on disk.
+
+    Args:
+        name: of the data set, its layout and split, for results.
+        folder: that the pictures' names start from.
+        skeleton: names the joints.
+        picture: (N,) file names; empty where there is none.
+        pose: (N, J, 3) mm, camera frame; NaN for a joint that is not known.
+        camera: C cameras of whole pictures; affine ones `of_image` where there is no 3D truth.
+        camera_of: (N,) the camera of each person.
+        box_center: (N, 2) px.
+        box_side: (N,) px.
+        subject, action: (N,) names.
+        frame: (N,) number of the frame in its sequence.
+        view: (N,) name of the camera.
+        seen: (N, J, 2) px, where a file also says where the joints appear: a check on the rest.
+        optional: joints that may be missing.
+        metric: whether there is 3D truth.
+    """
+
+    name: str
+    folder: Path
+    skeleton: Skeleton
+    picture: np.ndarray
+    pose: Float[Tensor, "N J 3"]
+    camera: AnyCamera
+    camera_of: Int[Tensor, " N"]
+    box_center: Float[Tensor, "N 2"]
+    box_side: Float[Tensor, " N"]
+    subject: np.ndarray
+    action: np.ndarray
+    frame: np.ndarray
+    view: np.ndarray
+    seen: Float[Tensor, "N J 2"] | None = None
+    optional: tuple[str, ...] = ()
+    metric: bool = True
+
+    def __len__(self) -> int:
+        return len(self.pose)
+
+    @property
+    def joints(self) -> Float[Tensor, "N J 2"]:
+        """The joints in the whole pictures, px."""
+        return self.camera[self.camera_of].project(self.pose)
+
+    def where(self, chosen: np.ndarray) -> People:
+        """The persons for whom `chosen` (N,) is true."""
+        rows = torch.from_numpy(np.flatnonzero(chosen))
+        names = ("picture", "subject", "action", "frame", "view")
+        arrays = {name: getattr(self, name)[chosen] for name in names}
+        tensors = {
+            name: getattr(self, name)[rows]
+            for name in ("pose", "camera_of", "box_center", "box_side")
+        }
+        seen = None if self.seen is None else self.seen[rows]
+        return replace(self, **arrays, **tensors, seen=seen)
+
+
+def distinct_cameras(rows: np.ndarray) -> tuple[np.ndarray, Int[Tensor, " N"]]:
+    """The different rows (C, k) among rows (N, k), and which of them each is."""
+    found, which = np.unique(rows, axis=0, return_inverse=True)
+    return found, torch.from_numpy(which.reshape(-1))
+
+
+def boxes_around(
+    joints: Float[Tensor, "N J 2"], margin: float
+) -> tuple[Float[Tensor, "N 2"], Float[Tensor, " N"]]:
+    """Center (N, 2) and side (N,) of squares around joints, px; NaN where no joint is known.
+
+    Unlike `Box.around` it gives every row its box, or NaN: a data set may have bad rows.
+    """
+    missing = joints.isnan()
+    low = joints.masked_fill(missing, torch.inf).amin(1)
+    high = joints.masked_fill(missing, -torch.inf).amax(1)
+    side = margin * (high - low).amax(-1)
+    good = side.isfinite() & (side > 0)
+    return (low + high).div(2).where(good[:, None], torch.nan), side.where(good, torch.nan)
