@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from volpose import __version__, pretrained
+from volpose.data import command as data_command
 from volpose.data.samples import Samples, Share
 from volpose.estimator import DECODERS
 from volpose.evaluate import ROOTS, evaluate
@@ -78,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train a network on the studio"))
     _add_render(commands.add_parser("render", help="render a split of the studio to a folder"))
     _add_bench(commands.add_parser("bench", help="how fast this machine is at it, as ratios"))
+    data_command.add_arguments(commands.add_parser("data", help="look real data sets over"))
     words = "train and print a table of the paper"
     reproduce.add_arguments(commands.add_parser("reproduce", help=words), _positive)
     return parser

@@ -1,0 +1,128 @@
+"""Open a data set by a short text, `h36m:/data/h36m`; its layout is recognized."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from volpose.data.dataset import PeopleData
+from volpose.data.h36m import mmpose_folder, read_mmpose
+from volpose.data.h36m_authors import authors_folder, read_authors
+from volpose.data.h36m_processed import processed_folder, read_processed
+from volpose.data.humaneva import humaneva_folder, read_humaneva
+from volpose.data.kth import kth_sequences, read_kth
+from volpose.data.mocap import mocap_files, read_mocap
+from volpose.data.mpii import mpii_file, read_mpii
+from volpose.data.people import People
+
+SPLITS = ("train", "test")
+H36M_LAYOUTS = (
+    (authors_folder, read_authors),
+    (mmpose_folder, read_mmpose),
+    (processed_folder, read_processed),
+)
+H36M_EXPECTED = (
+    "annot/valid.h5 with images (the authors'), annotation_body3d with images (mmpose), or "
+    "S1/Directions-1/annot.h5 (h36m-fetch)"
+)
+
+
+def open_data(spec: str, split: str = "test", size: int = 256, step: int = 1) -> PeopleData:
+    """Open a data set; nothing is written, and pictures are read when a batch is asked for.
+
+    Args:
+        spec: `KIND:PATH` with KIND one of h36m, humaneva, kth, mpii, mocap.
+        split: train or test.
+        size: of the crops, px.
+        step: keep frames 1, 1 + step, 1 + 2 step, ... of every sequence.
+
+    Raises:
+        FileNotFoundError, ValueError: the text is of another form, or a file is missing, damaged
+            or of an unknown layout; one sentence that names the file and what was expected.
+
+    Paper: Sec. 4.1.
+    """
+    kind, colon, path = spec.partition(":")
+    if kind not in READERS or not colon or not path:
+        raise ValueError(f"data must be KIND:PATH with KIND one of {tuple(READERS)}, got {spec!r}")
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {SPLITS}, but is {split!r}")
+    if step < 1:
+        raise ValueError(f"step must be at least 1, but is {step}")
+    return PeopleData(read_people(kind, Path(path).expanduser(), split, step), size)
+
+
+def read_people(kind: str, folder: Path, split: str, step: int = 1) -> People:
+    """The annotations of a data set, usable or not; arguments as for `open_data`."""
+    if not folder.exists():
+        raise FileNotFoundError(f"{folder}: no such folder")
+    people = READERS[kind](folder, split, step)
+    if step == 1 or kind == "mocap":  # which has left frames out already
+        return people
+    return people.where((people.frame - 1) % step == 0)
+
+
+def recognize(folder: Path) -> str:
+    """The kind of the data in a folder.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: nothing that is known lies in it.
+    """
+    if not folder.exists():
+        raise FileNotFoundError(f"{folder}: no such folder")
+    # MPII's HDF5 files and the authors' have the same names; only Human3.6M's tell the subject
+    names = [folder / "annot" / f"{part}_images.txt" for part in ("valid", "train")]
+    listed = next((path for path in names if path.is_file()), None)
+    if listed and listed.read_bytes()[:1].upper() == b"S":
+        return "h36m"
+    if not listed and any(find(folder) for find, _ in H36M_LAYOUTS):
+        return "h36m"
+    if humaneva_folder(folder):
+        return "humaneva"
+    if any(mpii_file(folder, split) for split in SPLITS):
+        return "mpii"
+    if kth_sequences(folder):
+        return "kth"
+    if mocap_files(folder):
+        return "mocap"
+    inside = (
+        ", ".join(sorted(p.name for p in folder.iterdir())[:8]) if folder.is_dir() else "a file"
+    )
+    raise ValueError(
+        f"{folder}: not Human3.6M, HumanEva-I, KTH Football II, MPII or motion capture in a "
+        f"layout that is known; found {inside or 'nothing'}"
+    )
+
+
+def _read_h36m(folder: Path, split: str, _: int) -> People:
+    for find, read in H36M_LAYOUTS:
+        if found := find(folder):
+            return read(found, split)
+    raise FileNotFoundError(f"{folder}: no Human3.6M in it; expected {H36M_EXPECTED}")
+
+
+def _read_humaneva(folder: Path, split: str, _: int) -> People:
+    found = humaneva_folder(folder)
+    if found is None:
+        raise FileNotFoundError(
+            f"{folder}: no HumanEva-I in it; expected Validate/S1/Walking_1.mat"
+        )
+    return read_humaneva(found, split)
+
+
+READERS: dict[str, Callable[[Path, str, int], People]] = {
+    "h36m": _read_h36m,
+    "humaneva": _read_humaneva,
+    "kth": lambda folder, split, _: read_kth(folder, split),
+    "mpii": lambda folder, split, _: read_mpii(folder, split),
+    "mocap": read_mocap,
+}
+
+
+def missing_pictures(people: People) -> list[str]:
+    """The names of pictures that are not on disk."""
+    names = np.unique(people.picture).tolist()
+    return [name for name in names if name and not (people.folder / name).is_file()]

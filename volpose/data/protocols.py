@@ -1,0 +1,144 @@
+"""How the paper measures on each data set: everything that a number means, in one record.
+
+"Protocol 1" and "protocol 2" mean opposite things in different papers, so a number is never printed
+with such a name but with the record itself, which fits on a line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from volpose.data.h36m_names import CAMERAS, SUBJECTS
+from volpose.skeleton import H36M_17, HUMANEVA_15, KTH_14, MPII_16, Skeleton
+
+ALL_CAMERAS = "all"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a table of the paper measures.
+
+    Args:
+        table: of the paper.
+        data: the kind that `open_data` knows.
+        metric: what is printed, with its unit.
+        train, test: subjects or sequences.
+        frame_step: every n-th frame of the recording is used.
+        cameras: their names.
+        skeleton: names the joints.
+        scored: the joints, or limbs, whose errors count.
+        alignment: of the prediction with the truth before they are compared.
+        root: the joint, or the middle of joints, that is subtracted.
+        root_source: where the root's depth comes from.
+        box_source: where the crop's box comes from.
+        unknown: what the paper does not say; we chose what stands here.
+    """
+
+    table: str
+    data: str
+    metric: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    frame_step: int
+    cameras: tuple[str, ...]
+    skeleton: Skeleton
+    scored: tuple[str, ...]
+    alignment: str
+    root: tuple[str, ...]
+    root_source: str
+    box_source: str
+    unknown: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        open_points = f"; not said in the paper: {', '.join(self.unknown)}" if self.unknown else ""
+        root = "+".join(self.root) or "none"
+        return (
+            f"{self.table}: {self.metric} on {self.data}, train {' '.join(self.train)}, test "
+            f"{' '.join(self.test)}, every {_ordinal(self.frame_step)} frame, "
+            f"cameras {' '.join(self.cameras)}, {len(self.scored)} scored, "
+            f"alignment {self.alignment}, root {root} ({self.root_source}), "
+            f"box from {self.box_source}{open_points}"
+        )
+
+
+def _ordinal(number: int) -> str:
+    return {1: "single", 2: "2nd", 3: "3rd"}.get(number, f"{number}th")
+
+
+_H36M = {
+    "data": "h36m",
+    "train": SUBJECTS["train"],
+    "test": SUBJECTS["test"],
+    "frame_step": 5,  # 50 to 10 frames a second
+    "cameras": CAMERAS,
+    "skeleton": H36M_17,
+    "scored": H36M_17.joints,
+    "root": ("pelvis",),
+    "root_source": "depth from the mean limb lengths of the training subjects",
+    "box_source": "true joints",
+}
+PARTS = tuple(
+    f"{side}_{part}"
+    for part in ("upper_arm", "lower_arm", "upper_leg", "lower_leg")
+    for side in ("left", "right")
+)
+PROTOCOLS = MappingProxyType(
+    {
+        "table4": Protocol(table="Table 4", metric="MPJPE mm", alignment="root only", **_H36M),
+        "table5": Protocol(
+            table="Table 5",
+            metric="reconstruction error mm",
+            alignment="rotation, translation and scale (Procrustes)",
+            unknown=("whether every camera and frame counts",),
+            **_H36M,
+        ),
+        "table6": Protocol(
+            table="Table 6",
+            data="humaneva",
+            metric="reconstruction error mm",
+            train=("S1", "S2", "S3"),
+            test=("S1", "S2", "S3"),
+            frame_step=1,
+            cameras=("C1", "C2", "C3"),
+            skeleton=HUMANEVA_15,
+            scored=HUMANEVA_15.joints,
+            alignment="rotation, translation and scale (Procrustes)",
+            root=("pelvis",),
+            root_source="irrelevant after the alignment but for perspective; true depth",
+            box_source="true joints",
+            unknown=("the camera", "the joints"),
+        ),
+        "table7": Protocol(
+            table="Table 7",
+            data="kth",
+            metric="PCP percent at half the limb",
+            train=("other sequences",),
+            test=("Player 2, Sequence 1",),
+            frame_step=1,
+            cameras=("Camera 1",),
+            skeleton=KTH_14,
+            scored=PARTS,
+            alignment="root only",
+            root=("left_shoulder", "right_shoulder", "left_hip", "right_hip"),
+            root_source="none: scaled orthographic lift, its scale from limb lengths",
+            box_source="true joints",
+            unknown=("which joints give the center of the chest",),
+        ),
+        "mpii": Protocol(
+            table="Figure 5",
+            data="mpii",
+            metric="looking",
+            train=("annotated persons",),
+            test=("any person",),
+            frame_step=1,
+            cameras=("any",),
+            skeleton=MPII_16,
+            scored=(),
+            alignment="none",
+            root=(),
+            root_source="none",
+            box_source="annotated center and scale",
+        ),
+    }
+)
