@@ -37,9 +37,8 @@ class SplitReport:
         if not self.name:
             return f"{self.split}: {self.error}"
         left_out = self.unusable or {}
-        lines = [
-            f"{self.name}: {self.total - sum(left_out.values())} of {self.total} samples usable"
-        ]
+        usable = self.total - sum(left_out.values())
+        lines = [f"{self.name}: {usable} of {self.total} samples usable"]
         lines += [f"  {count} unusable: {reason}" for reason, count in left_out.items()]
         count, first = self.pictures
         lines += [f"  {count} pictures missing, the first is {first}"] if count else []

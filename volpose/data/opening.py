@@ -88,12 +88,10 @@ def recognize(folder: Path) -> str:
         return "kth"
     if mocap_files(folder):
         return "mocap"
-    inside = (
-        ", ".join(sorted(p.name for p in folder.iterdir())[:8]) if folder.is_dir() else "a file"
-    )
+    inside = ", ".join(sorted(p.name for p in folder.glob("*"))[:8])
     raise ValueError(
         f"{folder}: not Human3.6M, HumanEva-I, KTH Football II, MPII or motion capture in a "
-        f"layout that is known; found {inside or 'nothing'}"
+        f"layout that is known; found {inside or 'nothing there'}"
     )
 
 
@@ -107,9 +105,8 @@ def _read_h36m(folder: Path, split: str, _: int) -> People:
 def _read_humaneva(folder: Path, split: str, _: int) -> People:
     found = humaneva_folder(folder)
     if found is None:
-        raise FileNotFoundError(
-            f"{folder}: no HumanEva-I in it; expected Validate/S1/Walking_1.mat"
-        )
+        expected = "Validate/S1/Walking_1.mat"
+        raise FileNotFoundError(f"{folder}: no HumanEva-I in it; expected {expected}")
     return read_humaneva(found, split)
 
 

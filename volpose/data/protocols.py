@@ -76,7 +76,7 @@ _H36M = {
     "scored": H36M_17.joints,
     "root": ("pelvis",),
     "root_source": "depth from the mean limb lengths of the training subjects",
-    "box_source": "true joints",
+    "box_source": "annotated center and scale, around the true joints",
 }
 PARTS = tuple(
     f"{side}_{part}"
@@ -126,7 +126,7 @@ PROTOCOLS = MappingProxyType(
             unknown=("which joints give the center of the chest",),
         ),
         "mpii": Protocol(
-            table="Figure 5",
+            table="Qualitative",
             data="mpii",
             metric="looking",
             train=("annotated persons",),
