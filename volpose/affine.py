@@ -14,6 +14,8 @@ from torch import Tensor
 
 from volpose.camera import Camera, check_values
 
+FLAT = 1e-4  # a scale below flattens the plane
+
 
 @dataclass(frozen=True, eq=False)
 class AffineCamera:
@@ -45,8 +47,9 @@ class AffineCamera:
         for name in ("scale", "center", "rotation", "position"):
             values = getattr(self, name)
             check_values(f"affine camera {name}", values, "finite", values.isfinite())
-        area = torch.linalg.det(self.scale)
-        check_values("determinant of an affine camera's scale", area, "positive", area > 0)
+        area = torch.linalg.det(self.scale) / self.scale.square().sum((-2, -1))
+        name = "affine camera's determinant over its squares"
+        check_values(name, area, f"above {FLAT}", area > FLAT)
 
     @classmethod
     def from_matrix(cls, matrix: Float[Tensor, "*batch 2 4"]) -> AffineCamera:

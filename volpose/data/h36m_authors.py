@@ -15,6 +15,7 @@ from volpose.data.people import People
 
 PARTS = {"train": "train", "test": "valid"}
 SAME_PX = 0.01
+FITS = 4
 
 
 def authors_folder(folder: Path) -> Path | None:
@@ -96,11 +97,20 @@ def _fit_intrinsics(
             good = np.isfinite(ray) & np.isfinite(px)
             if good.sum() < 2 or np.ptp(ray[good]) == 0:
                 raise ValueError(f"{path}: S and part do not determine camera {camera}")
-            slope, offset = np.polyfit(ray[good], px[good], 1)
-            rows[mine, axis], rows[mine, 2 + axis] = slope, offset
+            rows[mine, axis], rows[mine, 2 + axis] = _fit_line(ray[good], px[good])
         if not (rows[mine, :2] > 0).all():
             raise ValueError(f"{path}: S and part do not fit a pinhole, camera {camera}")
     return rows
+
+
+def _fit_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope and offset of most points; a few bad ones must not bend the line."""
+    good = np.ones(len(x), dtype=bool)
+    for _ in range(FITS):
+        slope, offset = np.polyfit(x[good], y[good], 1)
+        off = np.abs(slope * x + offset - y)
+        good = off <= np.maximum(3 * np.median(off), SAME_PX)
+    return slope, offset
 
 
 def _read_struct(

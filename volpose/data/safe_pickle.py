@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 LARGEST = 1 << 26  # values of an array
-BYTE_ARRAY = pickle.BYTEARRAY8[0]  # reserves memory before it reads
+BYTE_ARRAY = pickle.BYTEARRAY8[0]
 
 
 class _Type:
@@ -54,6 +54,13 @@ class _Array:
         return values.reshape(shape, order="F" if columns_first else "C").copy()
 
 
+def _from_buffer(data: Any, kind: Any, shape: Any, order: str) -> _Array:
+    """What newer pickles call instead."""
+    found = _Array()
+    found.state = (1, shape, kind, order == "F", data)
+    return found
+
+
 def _scalar(kind: Any, data: Any) -> Any:
     if not isinstance(kind, _Type):
         raise pickle.UnpicklingError("a number without a type")
@@ -74,12 +81,16 @@ STAND_INS = {
 for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
     STAND_INS[_module, "_reconstruct"] = _Array
     STAND_INS[_module, "scalar"] = _scalar
+for _module in ("numpy.core.numeric", "numpy._core.numeric"):
+    STAND_INS[_module, "_frombuffer"] = _from_buffer
 
 
 class _Reader(pickle._Unpickler):  # the one in Python: a damaged file cannot make it reserve memory
-    dispatch = {  # noqa: RUF012
-        code: load for code, load in pickle._Unpickler.dispatch.items() if code != BYTE_ARRAY
-    }
+    def load_bytearray8(self) -> None:
+        """Python's own reserves the memory before it reads."""
+        self.append(self.read(int.from_bytes(self.read(8), "little")))
+
+    dispatch = pickle._Unpickler.dispatch | {BYTE_ARRAY: load_bytearray8}
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in STAND_INS:
