@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 import h5py
 import numpy as np
-import scipy.io
 import torch
 from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from volpose.data.matlab import load_matlab
 from volpose.data.safe_pickle import load_plain
 
 Columns = Mapping[str, Any]
@@ -72,14 +72,11 @@ def read_h5(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_mat(path: Path, *variables: str) -> dict[str, Any]:
-    """Variables of a MATLAB file: structs as dicts, cells and struct arrays as lists or arrays."""
-    stored = guarded(
-        path, "a MATLAB file", lambda: scipy.io.loadmat(str(path), simplify_cells=True)
-    )
+    """Variables of a MATLAB file, as `load_matlab` gives them."""
+    stored = guarded(path, "a MATLAB file", lambda: load_matlab(path.read_bytes()))
     for variable in variables:
         if variable not in stored:
-            names = [name for name in stored if not name.startswith("__")]
-            raise ValueError(f"{path}: expected a variable {variable}, found {names}")
+            raise ValueError(f"{path}: expected a variable {variable}, found {[*stored]}")
     return {variable: stored[variable] for variable in variables}
 
 
