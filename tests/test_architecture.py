@@ -13,7 +13,7 @@ LEVELS = [
     "skeleton grid camera model storage action_table loss_kernel precision flat team",
     "affine",
     "crop targets released metrics augment fused",
-    "losses decode network data.samples data data.safe_pickle data.rotations",
+    "losses decode network data.samples data data.safe_pickle data.matlab data.rotations",
     "data.files data.people data.orders data.h36m_names data.resection",
     "data.faults data.bvh data.h36m data.humaneva data.kth data.mpii data.protocols",
     "data.dataset data.amc data.h36m_authors data.h36m_processed",

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from volpose.data.faults import find_faults
+from volpose.data.faults import check_agreement, find_faults
 from volpose.data.files import read_picture
 from volpose.data.opening import READERS, SPLITS, missing_pictures, read_people, recognize
 
@@ -68,7 +68,12 @@ def _check_split(kind: str, path: Path, split: str) -> SplitReport:
         people = read_people(kind, path, split)
     except (ValueError, OSError) as error:
         return SplitReport(split, error=str(error))
-    unusable = Counter(fault for fault in find_faults(people).tolist() if fault)
+    faults = find_faults(people)
+    unusable = Counter(fault for fault in faults.tolist() if fault)
+    try:
+        check_agreement(f"{people.folder}: {people.name}", faults)
+    except ValueError as error:
+        return SplitReport(split, error=str(error))
     missing = missing_pictures(people)
     there = sorted(set(people.picture.tolist()) - set(missing) - {""})
     error = ""

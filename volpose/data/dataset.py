@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from volpose.crop import Box, crop_person
-from volpose.data.faults import find_faults
+from volpose.data.faults import check_agreement, find_faults
 from volpose.data.files import read_picture
 from volpose.data.people import People
 from volpose.data.samples import Batch, Sample
@@ -34,16 +34,19 @@ class PeopleData:
             size: of the crops, px.
 
         Raises:
-            ValueError: nobody is left, or the size is not positive.
+            ValueError: nobody is left, too many contradict themselves, or the size is not positive.
         """
         if size < 1:
             raise ValueError(f"size must be positive (px), but is {size}")
         faults = find_faults(people)
+        check_agreement(f"{people.folder}: {people.name}", faults)
         self.unusable = dict(Counter(fault for fault in faults.tolist() if fault).most_common())
         self.people, self.size = people.where(faults == ""), size
         if len(self.people) == 0:
             reasons = "; ".join(f"{count}: {fault}" for fault, count in self.unusable.items())
-            raise ValueError(f"{people.name}: none of {len(people)} samples is usable ({reasons})")
+            raise ValueError(
+                f"{people.folder}: none of {len(people)} samples is usable ({reasons})"
+            )
 
     @property
     def skeleton(self) -> Skeleton:

@@ -7,6 +7,7 @@ paper. Nothing of the data set is shipped; its licence is Human3.6M's own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,8 @@ def named_people(
             position (3, mm) behind.
         seen: (N, 17, 2) px, if the file says where the joints appear.
     """
+    if not np.isfinite(cameras).all() or (cameras[:, :2] <= 0).any():
+        raise ValueError(f"{folder}: {name}: a camera's numbers are not finite and positive")
     found, which = distinct_cameras(cameras)
     numbers = torch.from_numpy(found).float()
     frame = (numbers[:, 4:13].unflatten(1, (3, 3)), numbers[:, 13:]) if found.shape[1] > 4 else ()
@@ -78,6 +81,23 @@ def check_subjects(names: list[Name], split: str, path: Path) -> None:
         )
 
 
+def check_order(names: list[Name], path: Path) -> None:
+    """Refuse names that were shuffled: nothing else ties them to the rows of the other arrays.
+
+    Raises:
+        ValueError: a sequence is not in one piece, or its frames do not follow each other.
+    """
+    ended: set[Name] = set()
+    for before, name in pairwise(names):
+        sequence = name._replace(frame=0)
+        if before._replace(frame=0) != sequence:
+            ended.add(before._replace(frame=0))
+        elif name.frame > before.frame:
+            continue
+        if sequence in ended or before._replace(frame=0) == sequence:
+            raise ValueError(f"{path}: the names are not in the order of the frames: {name}")
+
+
 def mmpose_folder(folder: Path) -> Path | None:
     """The folder with annotation_body3d and images, if this is mmpose's layout."""
     places = (folder, folder / "processed", folder.parent)
@@ -107,6 +127,7 @@ def read_mmpose(folder: Path, split: str) -> People:
     same_length(path, imgname=pictures, S=pose, part=seen, center=center, scale=scale)
     names = [read_name(picture, path) for picture in pictures]
     check_subjects(names, split, path)
+    check_order(names, path)
     if pose.shape[2] == 4:
         pose[pose[..., 3] <= 0] = np.nan
     cameras = _mmpose_cameras(annotations / "cameras.pkl", names)

@@ -9,7 +9,7 @@ import torch
 
 from volpose.camera import Camera
 from volpose.data.files import column, existing, read_h5, same_length
-from volpose.data.h36m import named_people
+from volpose.data.h36m import check_order, named_people
 from volpose.data.h36m_names import CAMERAS, SUBJECTS, Name, known_action
 from volpose.data.orders import from_32
 from volpose.data.people import People, boxes_around
@@ -88,5 +88,6 @@ def _read_sequence(
         Name(subject, action, int(take) if take.isdecimal() else 0, camera, number)
         for camera, number in zip(serial.tolist(), frame.tolist(), strict=True)
     ]
+    check_order(known, path)
     cameras = np.array([rows[camera] for camera in serial.tolist()])
     return pictures, known, from_32(pose), from_32(seen), cameras

@@ -113,7 +113,11 @@ def _people(
     views, subjects = len(seen), sorted({subject for subject, *_ in labels})
     actor = np.array([subjects.index(subject) for subject, *_ in labels])
     fits = [
-        fit_pinhole(world[actor == k], seen[view, actor == k], f"{subject}, {CAMERAS[view]}")
+        fit_pinhole(
+            world[actor == k],
+            seen[view, actor == k],
+            f"{images}: camera {CAMERAS[view]} of {subject}",
+        )
         for view in range(views)
         for k, subject in enumerate(subjects)
     ]

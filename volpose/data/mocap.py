@@ -83,7 +83,7 @@ def read_mocap(folder: Path, split: str, step: int = 1) -> People:
     if split == "test" and not archives:
         raise ValueError(f"{folder}: motions name no test split; expected split train")
     if archives:
-        return _people(split, *_read_archive(archives[0], split, step))
+        return _people(folder, split, *_read_archive(archives[0], split, step))
     poses, subjects, actions, frames = [], [], [], []
     for path in paths:
         pose = read_motion(path, step)
@@ -92,7 +92,7 @@ def read_mocap(folder: Path, split: str, step: int = 1) -> People:
         actions += [path.stem] * len(pose)
         frames += range(1, len(pose) * step + 1, step)
     whole = np.concatenate(poses).astype(np.float32)
-    return _people(split, whole, np.array(subjects), np.array(actions), np.array(frames))
+    return _people(folder, split, whole, np.array(subjects), np.array(actions), np.array(frames))
 
 
 def read_motion(path: Path, step: int = 1) -> np.ndarray:
@@ -186,7 +186,12 @@ def _short(joint: str) -> str:
 
 
 def _people(
-    split: str, pose: np.ndarray, subject: np.ndarray, action: np.ndarray, frame: np.ndarray
+    folder: Path,
+    split: str,
+    pose: np.ndarray,
+    subject: np.ndarray,
+    action: np.ndarray,
+    frame: np.ndarray,
 ) -> People:
     """Poses (n, 17, 3), mm, z up, each before its own camera."""
     world = torch.from_numpy(pose).float()
@@ -199,7 +204,7 @@ def _people(
     count = len(pose)
     return People(
         name=f"motion capture {split}",
-        folder=Path(),
+        folder=folder,
         skeleton=H36M_17,
         picture=np.full(count, ""),
         pose=in_camera,

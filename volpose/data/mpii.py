@@ -104,6 +104,8 @@ def _from_h5(path: Path) -> Iterator[Person]:
     names_path = path.with_name(f"{path.stem}_images.txt")
     if names_path.is_file():
         names = read_text(names_path, "a list of pictures").split()
+        if "imgname" in columns and words(columns, "imgname", path) != names:
+            raise ValueError(f"{path}: imgname differs from {names_path.name}")
     else:
         names = words(columns, "imgname", path)
     joints = column(columns, "part", path, (None, JOINTS, 2))
@@ -146,6 +148,8 @@ def _from_mat(path: Path) -> Iterator[Person]:
         raise ValueError(f"{path}: expected a struct RELEASE with annolist and img_train")
     entries, training = _listed(release["annolist"]), _listed(release["img_train"])
     same_length(path, annolist=entries, img_train=training)
+    if not all(flag in (0, 1) for flag in training):
+        raise ValueError(f"{path}: img_train must be 0 or 1 for every picture")
     for number, (entry, flag) in enumerate(zip(entries, training, strict=True)):
         if not isinstance(entry, Mapping) or not isinstance(entry.get("image"), Mapping):
             raise ValueError(f"{path}: annolist({number + 1}) has no image")

@@ -19,7 +19,7 @@ def fit_pinhole(world: np.ndarray, seen: np.ndarray, name: str) -> Pinhole:
     Args:
         world: (..., 3) mm.
         seen: (..., 2) px; points with NaN on either side are left out.
-        name: of the camera, for the error.
+        name: what the error begins with.
 
     Returns:
         Focal lengths (2) and principal point (2) in px; rotation (3, 3) from world to camera, and
@@ -32,23 +32,21 @@ def fit_pinhole(world: np.ndarray, seen: np.ndarray, name: str) -> Pinhole:
     good = np.isfinite(world).all(1) & np.isfinite(seen).all(1)
     world, seen = world[good], seen[good]
     if len(world) < FEWEST:
-        raise ValueError(
-            f"camera {name}: needs {FEWEST} points with their pixels, has {len(world)}"
-        )
+        raise ValueError(f"{name}: needs {FEWEST} points with their pixels, has {len(world)}")
     middle, spread = world.mean(0), world.std()
     center, size = seen.mean(0), seen.std()
     if not (spread > 0 and size > 0 and np.isfinite([spread, size]).all()):
-        raise ValueError(f"camera {name}: all points in one place")
+        raise ValueError(f"{name}: all points in one place")
     try:
         start = _linear((world - middle) / spread, (seen - center) / size)
         fit = _polish(start, (world - middle) / spread, (seen - center) / size)
     except np.linalg.LinAlgError as error:
-        raise ValueError(f"camera {name}: pixels do not determine it ({error})") from error
+        raise ValueError(f"{name}: pixels do not determine it ({error})") from error
     focal, offset, rotation, shift = fit
     off = np.linalg.norm(_project(fit, (world - middle) / spread) * size + center - seen, axis=1)
     if not np.median(off) <= LARGEST_MEDIAN_PX or not (focal > 0).all():
         raise ValueError(
-            f"camera {name}: 2D and 3D joints do not belong together; half of the joints are "
+            f"{name}: 2D and 3D joints do not belong together; half of the joints are "
             f"{np.median(off):.0f} px or more from where a pinhole would show them"
         )
     position = middle - spread * (rotation.T @ shift)
