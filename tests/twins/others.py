@@ -134,6 +134,7 @@ def _mpii_h5(folder: Path, people: list) -> None:
         stored["part"] = np.stack([np.nan_to_num(p[1], nan=0.0) for p in people])
         stored["center"] = np.stack([p[2] for p in people])
         stored["scale"] = np.array([p[3] for p in people])
+        stored["imgname"] = np.array([p[0].encode() for p in people])
         stored["visible"] = np.ones((len(people), 16))
     names = "".join(f"{p[0]}\n" for p in people)
     (folder / "annot" / "train_images.txt").write_text(names)
