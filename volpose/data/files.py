@@ -22,7 +22,7 @@ from volpose.data.matlab import load_matlab
 from volpose.data.safe_pickle import load_plain
 
 Columns = Mapping[str, Any]
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
 def existing(path: Path, expected: str) -> Path:
@@ -36,7 +36,7 @@ def existing(path: Path, expected: str) -> Path:
     return path
 
 
-def guarded(path: Path, kind: str, read: Callable[[], Found]) -> Found:
+def guarded(path: Path, kind: str, read: Callable[[], T]) -> T:
     """What `read` returns.
 
     Raises:
