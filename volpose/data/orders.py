@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from volpose.skeleton import H36M_17, Skeleton
+from volpose.skeleton import H36M_17
 
 # The paper's authors list Human3.6M's 17 joints with the left leg first.
-H36M_17_AUTHORS = Skeleton.from_parts(
-    "h36m17-authors",
-    "pelvis left_hip left_knee left_ankle right_hip right_knee right_ankle "
-    "spine thorax nose head_top "
-    "left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist",
-    {
-        "hip": "pelvis",
-        "spine": "pelvis",
-        "thorax": "spine",
-        "nose": "thorax",
-        "head_top": "nose",
-        "shoulder": "thorax",
-    },
-)
+H36M_17_AUTHORS = """
+    pelvis left_hip left_knee left_ankle right_hip right_knee right_ankle spine thorax nose head_top
+    left_shoulder left_elbow left_wrist right_shoulder right_elbow right_wrist
+""".split()  # noqa: SIM905
 
 # Human3.6M's own 32 points. A dash is a copy of another joint, or a point without a name.
 H36M_32 = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import rq
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
@@ -61,9 +62,7 @@ def _linear(points: np.ndarray, seen: np.ndarray) -> Pinhole:
     matrix = np.linalg.eigh(rows.T @ rows)[1][:, 0].reshape(3, 4)
     if np.median(full @ matrix[2]) < 0:
         matrix = -matrix
-    # RQ decomposition: intrinsics times rotation
-    q, r = np.linalg.qr(np.flipud(matrix[:, :3]).T)
-    k, rotation = np.fliplr(np.flipud(r.T)), np.flipud(q.T)
+    k, rotation = rq(matrix[:, :3])  # intrinsics times rotation
     signs = np.sign(np.diag(k))
     k, rotation = k * signs, rotation * signs[:, None]
     if not np.abs(k[2, 2]) > 1e-12 or np.linalg.det(rotation) < 0:

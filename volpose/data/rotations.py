@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 
 def about_axis(axis: int, angle: np.ndarray) -> np.ndarray:
     """Rotation matrices (n, 3, 3) about the axis x, y or z (0, 1, 2) by angles (n,), radians."""
-    turn = np.zeros((len(angle), 3, 3))
-    one, two = (axis + 1) % 3, (axis + 2) % 3
-    turn[:, axis, axis] = 1
-    turn[:, one, one] = turn[:, two, two] = np.cos(angle)
-    turn[:, two, one] = np.sin(angle)
-    turn[:, one, two] = -turn[:, two, one]
-    return turn
+    return Rotation.from_euler("xyz"[axis], angle[:, None]).as_matrix()
 
 
 def upright(down: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from volpose.recipe import PRESETS, TrainConfig, with_paper_training
-from volpose.reproduce.tables import ROWS, Row
+from volpose.reproduce.tables import ROWS, Row, file_name
 
 # what a run of the comparison sees; a preset's own length would take days for all the rows
 SAMPLES = {"tiny": 6_400, "laptop": 48_000, "paper": 1_240_000}
@@ -57,8 +57,7 @@ class Experiment:
         if self.budget == "samples" and self.samples:
             parts.append(f"{self.samples} samples")
         parts += [f"{self.images} images"] if self.images else []
-        words = " ".join([*parts, f"seed {self.seed}"])
-        return words.replace("'", "").replace(",", "").replace(" ", "-")
+        return file_name(" ".join([*parts, f"seed {self.seed}"]))
 
     @property
     def split(self) -> str:

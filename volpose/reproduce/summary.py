@@ -8,7 +8,7 @@ from statistics import median
 
 from volpose.recipe import PRESETS
 from volpose.reproduce.intervals import Interval, paired, verdict
-from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, Table
+from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, Table, file_name
 from volpose.storage import read_json
 
 METRIC = "MPJPE mm"
@@ -129,7 +129,7 @@ def runs_of(
         budget: "samples" or "time".
         clock: the row of which both budgets are the same runs.
     """
-    stem = ROWS[row].label(PRESETS[preset].network.z_bins[-1]).replace(",", "").replace(" ", "-")
+    stem = file_name(ROWS[row].label(PRESETS[preset].network.z_bins[-1]))
     stem += "-equal-time-seed-" if budget == "time" and row != clock else "-seed-"
     return {
         int(name.removeprefix(stem)): result

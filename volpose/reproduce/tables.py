@@ -35,6 +35,11 @@ class Row:
         return self.name.replace("32", str(depth // 2)).replace("64", str(depth))
 
 
+def file_name(words: str) -> str:
+    """Words as part of a file's name."""
+    return words.replace("'", "").replace(",", "").replace(" ", "-")
+
+
 @dataclass(frozen=True)
 class Claim:
     """One thing that a table says: `better` has a lower error than `worse`.
