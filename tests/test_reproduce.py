@@ -113,7 +113,7 @@ def test_rates_are_searched_once_a_family_and_never_on_the_test_subjects():
     assert len(runs) == len(FAMILIES) * len(RATES["laptop"])
     assert {run.split for run in runs} == {"val"}
     assert {family(run.row) for run in runs} == set(FAMILIES)
-    assert all(run.recipe().samples == experiments.SAMPLES["laptop"] // 3 for run in runs)
+    assert all(run.recipe().samples == experiments.SAMPLES["laptop"] for run in runs)
 
 
 def test_names_tell_runs_apart(tmp_path):
@@ -127,6 +127,9 @@ def test_names_tell_runs_apart(tmp_path):
     different = {(run.name, json.dumps(run.recipe().to_json())) for run in runs}
     assert len({name for name, _ in different}) == len(different)
     assert all(re.fullmatch(r"[\w.-]+", run.name) for run in runs)
+    # one folder, one recipe; the search and the row with the chosen rate share theirs
+    trainings = {(run.training, json.dumps(run.recipe().to_json())) for run in runs}
+    assert len({name for name, _ in trainings}) == len(trainings) < len(different)
 
 
 def test_the_rate_is_the_best_on_validation(tmp_path):

@@ -10,7 +10,6 @@ from volpose.reproduce.tables import ROWS, Row, file_name
 
 # what a run of the comparison sees; a preset's own length would take days for all the rows
 SAMPLES = {"tiny": 6_400, "laptop": 48_000, "paper": 1_240_000}
-RATE_SHARE = 3  # the search for learning rates trains for a third as long
 RATES = {"tiny": (4e-3, 1e-2), "laptop": (4e-3, 8e-3, 1.6e-2), "paper": (1e-4, 2.5e-4, 6e-4)}
 SETTINGS = ("default", "hard")
 SPLITS = {"train": None, "val": 1500, "test": 2000}  # samples; None is the recipe's
@@ -29,7 +28,7 @@ class Experiment:
         seed: of weights, order and augmentation.
         rate: learning rate.
         budget: "samples": all rows see as many; "time": all train as long as the row they are
-            compared with; "rate": a third as long, judged on the validation split.
+            compared with; "rate": as "samples", but judged on the validation split.
         change: one of `CHANGES`.
         samples, images: seen in all, and different ones; None for the usual number.
 
@@ -49,12 +48,19 @@ class Experiment:
     @property
     def name(self) -> str:
         """The name of its result, which says everything that is unusual about the run."""
-        config = PRESETS[self.preset]
-        parts = [ROWS[self.row].label(config.network.z_bins[-1])]
+        return self._named(with_rate=self.budget == "rate")
+
+    @property
+    def training(self) -> str:
+        """The name of its training; the search for a rate and the row with it share theirs."""
+        return self._named(with_rate=True)
+
+    def _named(self, with_rate: bool) -> str:
+        parts = [ROWS[self.row].label(PRESETS[self.preset].network.z_bins[-1])]
         parts += ["equal time"] if self.budget == "time" else []
-        parts += [f"rate {self.rate:g}"] if self.budget == "rate" else []
+        parts += [f"rate {self.rate:g}"] if with_rate else []
         parts += [self.change] if self.change else []
-        if self.budget == "samples" and self.samples:
+        if self.budget != "time" and self.samples:
             parts.append(f"{self.samples} samples")
         parts += [f"{self.images} images"] if self.images else []
         return file_name(" ".join([*parts, f"seed {self.seed}"]))
@@ -77,7 +83,7 @@ class Experiment:
             network=replace(base.network, **row.network(base.network)),
             variation=self.setting,
             learning_rate=self.rate,
-            samples=self.samples or self._usual_samples(),
+            samples=self.samples or SAMPLES[self.preset],
             images=self.images or base.images,
             apart=row.apart,
             seed=self.seed,
@@ -87,10 +93,6 @@ class Experiment:
         if self.change == "paper's training":
             config = replace(with_paper_training(config), samples=config.samples)
         return config
-
-    def _usual_samples(self) -> int:
-        share = RATE_SHARE if self.budget == "rate" else 1
-        return SAMPLES[self.preset] // share
 
 
 def family(row: str) -> str:

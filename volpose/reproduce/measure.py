@@ -107,7 +107,7 @@ def prepare_process(threads: int) -> None:
 
 def _measure_one(experiment: Experiment, results: Path, runs: Path) -> None:
     team = Team(device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    folder = experiment.folder(runs) / experiment.name
+    folder = experiment.folder(runs) / experiment.training
     train = _data(experiment, "train", runs)
     estimator = fit(experiment.recipe(), train, folder, team, progress=False)
     result = {"name": experiment.name, "volpose": __version__, "code": code()}
