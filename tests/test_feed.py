@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.small import CONFIG
 from volpose.feed import Feed, batch_order, chances
+from volpose.skeleton import H36M_17
 from volpose.team import Team
 
 
@@ -28,7 +29,8 @@ class Numbers:
         if self.bad in indices:
             raise OSError(f"picture {self.bad} is gone")
         numbers = torch.tensor(indices)
-        return SimpleNamespace(image=numbers, places=lambda size: numbers)
+        places = numbers[:, None, None].expand(-1, H36M_17.num_joints, 3).float()
+        return SimpleNamespace(image=numbers, places=lambda size: places, skeleton=H36M_17)
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +77,33 @@ def test_processes_together_see_what_one_would(share, size, rest, first, steps, 
     start = -first % per_epoch * batch  # of the first whole epoch
     for begin in range(start, len(shown) - per_epoch * batch + 1, per_epoch * batch):
         assert len(set(shown[begin : begin + per_epoch * batch])) == per_epoch * batch
+
+
+def test_a_batch_of_two_data_sets_has_its_share_of_each():
+    config = replace(CONFIG, share_2d=0.25)
+    feeds = [Feed(config, Numbers(32), 0, 20, Team(r, 2), Numbers(9)) for r in range(2)]
+    once, known = [], []
+    for parts in zip(*feeds, strict=True):
+        for rank, (images, places, chance) in enumerate(parts):
+            assert len(images) == len(chance) == 4
+            assert (images % 2 == rank).all()
+            known.append(places[:, :, 2].isfinite().all(1).tolist())
+            assert torch.equal(places[..., 0], images[:, None].expand(-1, 17).float())
+        once.append([int(images[-1]) for images, _, _ in parts])
+    assert known == [[True, True, True, False]] * 40
+    epoch = [number for pair in once[:4] for number in pair]
+    assert sorted(epoch) == list(range(8))  # all of the second data set but for one
+    assert once[:4] != once[4:8]
+
+
+def test_a_share_with_2d_labels_needs_a_data_set_and_a_data_set_a_share():
+    with pytest.raises(ValueError, match=r"share_2d is 0.0, but .* is given"):
+        Feed(CONFIG, Numbers(32), 0, 4, Team(), Numbers(9))
+    with pytest.raises(ValueError, match=r"share_2d is 0.5, but .* is missing"):
+        Feed(replace(CONFIG, share_2d=0.5), Numbers(32), 0, 4, Team())
+    for share in (0.01, 0.99, 1.0, -0.5):
+        with pytest.raises(ValueError, match="share_2d must leave pictures of both kinds"):
+            replace(CONFIG, share_2d=share)
 
 
 def test_processes_that_cannot_share_a_batch_evenly_are_refused():

@@ -15,11 +15,14 @@ from safetensors.torch import load_file, save_file
 import volpose.train
 from tests.forks import same_bits, step_of
 from tests.small import CONFIG, NETWORK, InMemory, small_data, studio_batch
+from volpose.augment import augment
 from volpose.estimator import Estimator
 from volpose.feed import Feed
 from volpose.recipe import PRESETS, with_network
 from volpose.run import Run
+from volpose.skeleton import H36M_17
 from volpose.storage import read_safetensors
+from volpose.targets import gaussian_volume
 from volpose.team import Team
 from volpose.train import fit, step_gradient
 
@@ -216,6 +219,41 @@ def test_unknown_joints_are_not_learned_from(kind, unknown, tmp_path):
     estimator = fit(config, data, tmp_path, progress=False)
     assert all(p.isfinite().all() for p in estimator.model.parameters())
     assert 300 < estimator.mean_limbs()[1] < 550  # a thigh, mm
+
+
+def test_2d_labels_teach_the_marginal_of_every_stage():
+    config = replace(SHORT, share_2d=0.25)
+    run = Run.new(config)
+    feed = Feed(config, small_data(), 0, 1, Team(), small_data())
+    images, places, chance = next(feed)
+    feed.close()
+    _, losses = step_gradient(run, images, places, chance, Team())
+    moved = augment(images / 255, places, H36M_17, config.augmentation, chance)
+    grid = config.network.grid
+    voxels = grid.to_voxels(moved[1])
+    with torch.no_grad():
+        volumes = run.model(moved[0])
+    drawn = torch.stack([gaussian_volume(v, grid, config.network.sigma) for v in voxels[:-2]])
+    flat = voxels[-2:].clone()
+    flat[..., 2] = 0  # peaks in the first slice, at full height
+    seen = torch.stack([gaussian_volume(v, grid, config.network.sigma) for v in flat]).amax(2)
+    for volume, loss in zip(volumes, losses, strict=True):
+        d = volume.shape[2]
+        target = drawn.unflatten(2, (d, -1)).amax(3)
+        solid = (volume[:-2] - target).square().sum() / target.square().sum()
+        marginal = (volume[-2:].amax(2) - seen).square().sum() / seen.square().sum()
+        torch.testing.assert_close(loss, 0.75 * solid + 0.25 * marginal, rtol=2e-4, atol=1e-5)
+
+
+def test_a_mixed_run_trains_and_resumes_to_the_same_bits(tmp_path):
+    config = replace(SHORT, share_2d=0.5)
+    data = small_data(), small_data("test")
+    fit(config, data[0], tmp_path / "whole", progress=False, data_2d=data[1])
+    fit(config, data[0], tmp_path / "parts", progress=False, data_2d=data[1], until=2)
+    resumed = fit(config, data[0], tmp_path / "parts", progress=False, data_2d=data[1])
+    assert "2D labels: studio samples in memory" in resumed.card["data"]
+    names = [tmp_path / name / "weights.safetensors" for name in ("whole", "parts")]
+    assert same_bits(*names)
 
 
 def test_recomputing_changes_nothing_but_memory():

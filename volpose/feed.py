@@ -15,6 +15,7 @@ from torch import Tensor
 from volpose.augment import draw
 from volpose.data.samples import Samples
 from volpose.recipe import TrainConfig
+from volpose.skeleton import SKELETONS, convert_joints
 from volpose.team import Team
 
 AHEAD = 4  # batches that wait to be used
@@ -32,24 +33,38 @@ class Feed:
     Args:
         config: of the run.
         data: the training set.
+        data_2d: where the share of the batch with 2D labels comes from; needed if there is one.
+            Its pictures follow the others, and their depths are NaN.
         first, last: the steps to feed.
         team: the processes of the run.
 
     Raises:
-        ValueError: the data set has less than one batch, or the processes cannot share a batch
-            evenly.
+        ValueError: a data set has less than one batch or is missing, or the processes cannot
+            share a batch evenly.
 
     Attributes:
         waited: seconds that the run stood still for lack of data.
     """
 
     def __init__(
-        self, config: TrainConfig, data: Samples, first: int, last: int, team: Team
+        self,
+        config: TrainConfig,
+        data: Samples,
+        first: int,
+        last: int,
+        team: Team,
+        data_2d: Samples | None = None,
     ) -> None:
-        self.config, self.data, self.team = config, data, team
+        self.config, self.data, self.data_2d, self.team = config, data, data_2d, team
         self.waited = 0.0
+        if (data_2d is None) != (config.batch_2d == 0):
+            raise ValueError(
+                f"share_2d is {config.share_2d}, but a data set with 2D labels is "
+                f"{'missing' if data_2d is None else 'given'}"
+            )
         team.check_batch(config.batch_size)
-        batch_order(config, first, len(data))  # an error now, not later
+        team.check_batch(config.batch_2d)
+        self._rows(first)  # an error now, not later
         self._batches = self._read_ahead(first, last)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -81,12 +96,36 @@ class Feed:
                 for future in waiting:
                     future.cancel()
 
+    def _rows(self, step: int) -> list[Tensor]:
+        rows = [batch_order(self.config, step, len(self.data))]
+        if self.data_2d is not None:
+            rows.append(batch_order(self.config, step, len(self.data_2d), with_2d=True))
+        return rows
+
     def _read(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
         mine = slice(self.team.rank, None, self.team.size)
-        rows = batch_order(self.config, step, len(self.data))[mine]
-        batch = self.data.batch(rows.tolist())
-        places = batch.places(self.config.network.image_size)
-        return batch.image, places, chances(self.config, step)[mine]
+        rows, chance = self._rows(step), chances(self.config, step)
+        sizes = [len(part) for part in rows]
+        images, places = zip(
+            *(self._part(d, part[mine]) for d, part in zip(self.sources, rows, strict=True)),
+            strict=True,
+        )
+        chance = torch.cat([part[mine] for part in chance.split(sizes)])
+        if len(images) == 1:
+            return images[0], places[0], chance
+        places[1][..., 2] = torch.nan
+        return torch.cat(images), torch.cat(places), chance
+
+    @property
+    def sources(self) -> list[Samples]:
+        """The data sets that a batch is made of."""
+        return [self.data] if self.data_2d is None else [self.data, self.data_2d]
+
+    def _part(self, data: Samples, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (n, 3, S, S), and places in the order of the network's joints."""
+        batch, network = data.batch(rows.tolist()), self.config.network
+        places = batch.places(network.image_size)
+        return batch.image, convert_joints(places, batch.skeleton, SKELETONS[network.skeleton])[0]
 
 
 def chances(config: TrainConfig, step: int) -> Float[Tensor, "B 7"]:
@@ -94,27 +133,37 @@ def chances(config: TrainConfig, step: int) -> Float[Tensor, "B 7"]:
     return draw(config.batch_size, _generator(config.seed, 2, step))
 
 
-def batch_order(config: TrainConfig, step: int, count: int) -> Int[Tensor, " B"]:
+def batch_order(
+    config: TrainConfig, step: int, count: int, with_2d: bool = False
+) -> Int[Tensor, " B"]:
     """The numbers of the samples that a step sees, in all processes together.
 
     An epoch shows every sample once, but for the last ``count % batch_size``.
 
+    Args:
+        config: of the run.
+        step: which one.
+        count: samples of the data set.
+        with_2d: those of the data set with 2D labels.
+
     Raises:
         ValueError: the data set has less than one batch.
     """
-    per_epoch = count // config.batch_size
+    size = config.batch_2d if with_2d else config.batch_size - config.batch_2d
+    per_epoch = count // size
     if per_epoch == 0:
-        raise ValueError(
-            f"batch_size {config.batch_size} is larger than the data set ({count} samples)"
-        )
+        raise ValueError(f"batch_size {size} is larger than the data set ({count} samples)")
     epoch, row = divmod(step, per_epoch)
-    return _epoch_order(config.seed, epoch, per_epoch, config.batch_size)[row]
+    stream = config.seed, 3 if with_2d else 1, epoch
+    return _epoch_order(stream, per_epoch, size)[row]
 
 
-@lru_cache(maxsize=2)
-def _epoch_order(seed: int, epoch: int, steps: int, batch: int) -> Int[Tensor, "steps batch"]:
+@lru_cache(maxsize=4)
+def _epoch_order(
+    stream: tuple[int, int, int], steps: int, batch: int
+) -> Int[Tensor, "steps batch"]:
     """Column k holds the numbers k, k + batch, k + 2 batch, ... in random order."""
-    keys = torch.rand(steps, batch, generator=_generator(seed, 1, epoch), dtype=torch.float64)
+    keys = torch.rand(steps, batch, generator=_generator(*stream), dtype=torch.float64)
     return keys.argsort(0) * batch + torch.arange(batch)
 
 

@@ -33,6 +33,8 @@ class TrainConfig:
         near_zero: start the last layer of every stage near zero, see `volpose.model.near_zero`.
         augmentation: of the training pictures.
         precision: "bf16", "fp32", or "auto", see `volpose.precision.has_fast_bf16`.
+        share_2d: share of each batch whose labels are 2D; of a volume they teach what is seen along
+            the depth, its maximum. Needs a second data set.
         apart: train the halves of a decoupled network apart: the second sees true heatmaps.
         recompute: forget the activations of each stage and compute them again for the gradient:
             less memory, more time, the same numbers.
@@ -59,6 +61,7 @@ class TrainConfig:
     near_zero: bool = True
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: str = "auto"
+    share_2d: float = 0.0
     apart: bool = False
     recompute: bool = False
     variation: str = "default"
@@ -83,6 +86,13 @@ class TrainConfig:
             raise ValueError(f"recompute is for coarse-to-fine networks, not {self.network.kind!r}")
         if not 0 <= self.average < 1:
             raise ValueError(f"average must be at least 0 and below 1, got {self.average}")
+        if self.share_2d and not 0 < self.batch_2d < self.batch_size:
+            raise ValueError(
+                f"share_2d must leave pictures of both kinds in a batch of {self.batch_size}, "
+                f"got {self.share_2d}"
+            )
+        if self.share_2d and (self.network.kind == "coordinate" or self.apart):
+            raise ValueError("share_2d is for networks with volumes, trained as a whole")
         if self.samples < self.batch_size or self.images < self.batch_size:
             raise ValueError(
                 f"images ({self.images}) and samples ({self.samples}) must be at least one batch "
@@ -93,6 +103,11 @@ class TrainConfig:
     def steps(self) -> int:
         """Number of optimizer steps."""
         return self.samples // self.batch_size
+
+    @property
+    def batch_2d(self) -> int:
+        """Images per step whose labels are 2D."""
+        return round(self.share_2d * self.batch_size)
 
     def rate(self, step: int) -> float:
         """Learning rate of a step."""

@@ -39,6 +39,7 @@ def fit(
     team: Team | None = None,
     progress: bool = True,
     until: int | None = None,
+    data_2d: Samples | None = None,
 ) -> Estimator:
     """Train a network, or go on with a run that was stopped.
 
@@ -49,6 +50,7 @@ def fit(
         team: device and processes, see `volpose.team.Team.join`; the CPU if nothing is said.
         progress: show a progress bar.
         until: stop after this many steps; the run can be resumed.
+        data_2d: samples with 2D labels, of which each batch takes the recipe's ``share_2d``.
 
     Returns:
         The trained network; it is also written to ``weights.safetensors``.
@@ -67,9 +69,10 @@ def fit(
     with ExitStack() as stack:
         if team.leads:
             stack.enter_context(alone(folder))
-        run = Run.new(config, str(data), team)
+        names = str(data) if data_2d is None else f"{data}; 2D labels: {data_2d}"
+        run = Run.new(config, names, team)
         run.restore(folder)
-        feed = Feed(config, data, run.step, last, team)
+        feed = Feed(config, data, run.step, last, team, data_2d)
         stack.callback(feed.close)
         journal = stack.enter_context(Journal(run, folder if team.leads else None))
         stop = stack.enter_context(StopRequest())
@@ -157,4 +160,24 @@ def _losses(
     flat = targets[0]
     true = [(flat.volume() * flat.valid[..., None, None, None]).to(crops)] if config.apart else []
     divisors = [team.mean(normalizer(target, config.reduction)) for target in targets]
-    return stage_losses(model(crops, *true), targets, divisors)
+    volumes = model(crops, *true)
+    losses = stage_losses(volumes, targets, divisors)
+    return _with_2d(config, volumes, voxels, losses, team) if config.share_2d else losses
+
+
+def _with_2d(
+    config: TrainConfig, volumes: list[Tensor], voxels: Tensor, losses: list[Tensor], team: Team
+) -> list[Tensor]:
+    """The losses of a batch whose last samples have 2D labels; each kind counts by its share.
+
+    Of a volume, x and y say what is seen along its depth: its maximum is to be the heatmap, as
+    the target of a single slice is the maximum of the fine one.
+    """
+    count = config.batch_2d // team.size
+    seen = torch.cat([voxels[-count:, :, :2], torch.zeros_like(voxels[-count:, :, :1])], -1)
+    network = config.network
+    (heatmap,) = coarse_to_fine_targets(seen, network.grid, (1,), network.sigma, config.style)
+    divisor = team.mean(normalizer(heatmap, config.reduction))
+    marginals = [volume[-count:].amax(-3, keepdim=True) for volume in volumes]
+    flat = stage_losses(marginals, [heatmap] * len(volumes), [divisor] * len(volumes))
+    return [torch.lerp(*pair, config.share_2d) for pair in zip(losses, flat, strict=True)]
