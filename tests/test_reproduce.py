@@ -17,10 +17,10 @@ from scipy import stats
 from tests.small import CONFIG, InMemory, studio_batch
 from volpose import recipe
 from volpose.__main__ import main
-from volpose.estimator import DECODERS, Estimator
+from volpose.estimator import Estimator
 from volpose.evaluate import evaluate
 from volpose.reproduce import experiment as experiments
-from volpose.reproduce.dissect import dissect
+from volpose.reproduce.dissect import COMPARED, dissect
 from volpose.reproduce.experiment import FAMILIES, RATES, SETTINGS, Experiment, family
 from volpose.reproduce.intervals import Interval, paired, verdict
 from volpose.reproduce.lookup import lookup, nearest_mm
@@ -309,7 +309,7 @@ def test_what_dissect_says_agrees_with_evaluate():
     estimator = Estimator.untrained(replace(CONFIG.network, z_bins=(1, 2, 8)))
     data = InMemory(studio_batch())
     parts = dissect(estimator, data, batch_size=12)
-    for decoder in DECODERS:
+    for decoder in COMPARED:
         table = evaluate(estimator, data, decoder=decoder).to_json()
         expected = table["mean_of_frames"]["MPJPE mm"]
         assert parts["decoders"][decoder] == pytest.approx(expected, rel=1e-4)

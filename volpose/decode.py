@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from volpose.affine import AnyCamera
@@ -51,8 +51,20 @@ def peak_voxel(volume: Volume, reach: int = 2) -> Float[Tensor, "*batch 3"]:
     Paper: not in the paper, which takes the argmax (Sec. 3.1).
     """
     volume = volume.contiguous()  # once, not for each of the two passes
-    top = argmax_voxel(volume).float()
-    box, inside = _boxes(volume, top.long(), reach)
+    return between_voxels(volume, argmax_voxel(volume).long(), reach)
+
+
+def between_voxels(
+    volume: Volume, top: Int[Tensor, "*batch 3"], reach: int = 2
+) -> Float[Tensor, "*batch 3"]:
+    """Where the peak at a given voxel lies between the voxels, as `peak_voxel` finds it.
+
+    Args:
+        volume: likelihoods.
+        top: integer voxels x, y, z of local maxima.
+        reach: half the side of the box in voxels.
+    """
+    box, inside = _boxes(volume, top, reach)
     box = box.float().clamp(min=0) * inside
     shifts = []
     for axis, (size, others) in enumerate(
@@ -62,6 +74,26 @@ def peak_voxel(volume: Volume, reach: int = 2) -> Float[Tensor, "*batch 3"]:
         interior = (top[..., axis] > 0) & (top[..., axis] < size - 1)
         shifts.append(torch.where(interior, _parabola_peak(low, middle, high), 0.0))
     return (top + torch.stack(shifts, -1)).to(torch.promote_types(volume.dtype, torch.float32))
+
+
+def window_voxel(volume: Volume, reach: int = 2) -> Float[Tensor, "*batch 3"]:
+    """The mean position near the peak, weighted by the likelihood.
+
+    What lies far away no longer pulls, as it does in `integral_voxel`; the window's rim still does.
+
+    Args:
+        volume: likelihoods; what is below zero counts as zero.
+        reach: half the side of the window around the highest voxel.
+
+    Returns:
+        x, y, z.
+
+    Paper: not in the paper; known as local soft-argmax.
+    """
+    volume = volume.contiguous()
+    top = argmax_voxel(volume)
+    box, inside = _boxes(volume, top.long(), reach)
+    return top + integral_voxel(box.float() * inside) - reach
 
 
 def integral_voxel(volume: Volume) -> Float[Tensor, "*batch 3"]:

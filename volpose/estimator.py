@@ -18,6 +18,7 @@ from volpose.decode import (
     integral_voxel,
     mirror_average,
     peak_voxel,
+    window_voxel,
 )
 from volpose.grid import Grid
 from volpose.network import NetworkConfig
@@ -25,7 +26,12 @@ from volpose.precision import convolve_in_bf16, resolve
 from volpose.skeleton import SKELETONS, Skeleton, mirror_joints
 from volpose.storage import load_weights, read_safetensors, write_safetensors
 
-DECODERS = {"peak": peak_voxel, "argmax": argmax_voxel, "integral": integral_voxel}
+DECODERS = {
+    "peak": peak_voxel,
+    "argmax": argmax_voxel,
+    "integral": integral_voxel,
+    "window": window_voxel,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +135,7 @@ class Estimator:
 
         Args:
             images, mirror: as in `volume`.
-            decoder: "peak" (between the voxels), "argmax" (the paper's) or "integral".
+            decoder: "peak" (between the voxels), "argmax" (the paper's), "integral" or "window".
 
         Returns:
             x, y in pixels of a crop of the network's ``image_size`` and z in mm from the root;

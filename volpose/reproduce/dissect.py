@@ -14,6 +14,7 @@ from volpose.grid import Grid
 from volpose.metrics import mpjpe, root_relative
 
 BINS = 10  # of the peak's height, from 0 to 1
+COMPARED = ("peak", "argmax", "integral")  # decoders
 NEAR = 150.0  # mm; a joint further off counts as missed
 
 
@@ -44,7 +45,7 @@ def dissect(estimator: Estimator, data: Samples, batch_size: int = 50) -> dict:
     last = errors["peak"].mean(0).tolist()
     return {
         "joints": {name: round(mm, 3) for name, mm in zip(names, last, strict=True)},
-        "decoders": {name: _mean(errors[name]) for name in DECODERS},
+        "decoders": {name: _mean(errors[name]) for name in COMPARED},
         "stages": [_stage(errors, i, d) for i, d in enumerate(estimator.config.z_bins)],
         "confidence": _calibration(errors["confidence"], errors["peak"][:, 1:]),
     }
@@ -54,8 +55,8 @@ def _errors(estimator: Estimator, batch: Batch) -> dict[str, Tensor]:
     """(B, J) errors of a batch: in mm by decoder, and by stage in mm, px and mm of depth."""
     volumes = estimator.stages(batch.image)
     found = {
-        name: _millimeters(estimator, batch, decode(volumes[-1]), estimator.grid)[0]
-        for name, decode in DECODERS.items()
+        name: _millimeters(estimator, batch, DECODERS[name](volumes[-1]), estimator.grid)[0]
+        for name in COMPARED
     }
     found["confidence"] = confidence(volumes[-1])[:, 1:]
     truth = batch.places(float(estimator.config.image_size))

@@ -1,0 +1,84 @@
+"""Video: volumes that hear their neighbors."""
+
+import pytest
+import torch
+
+from volpose.decode import peak_voxel
+from volpose.grid import Grid
+from volpose.steady import LEAST, steady_volumes
+from volpose.targets import gaussian_volume
+
+GRID = Grid((8, 12, 12), 48.0)
+
+
+def film(voxels):
+    """A volume for each row of (T, 3) voxels."""
+    return torch.stack([gaussian_volume(v[None], GRID, 1.0) for v in voxels])
+
+
+def test_what_is_steady_stays_as_it_is():
+    voxels = torch.tensor([[5.3, 6.1, 3.8]]).expand(6, 3)
+    steady = steady_volumes(film(voxels))
+    torch.testing.assert_close(peak_voxel(steady)[:, 0], voxels, atol=0.05, rtol=0)
+    torch.testing.assert_close(steady.amax((-3, -2, -1)), film(voxels).amax((-3, -2, -1)))
+
+
+def test_a_single_frame_is_left_alone():
+    volume = film(torch.tensor([[5.3, 6.1, 3.8]]))
+    torch.testing.assert_close(
+        peak_voxel(steady_volumes(volume)), peak_voxel(volume), atol=0.02, rtol=0
+    )
+
+
+def test_a_peak_that_flickers_for_a_frame_is_outvoted():
+    voxels = torch.tensor([[4.0, 5.0, 2.0]]).repeat(7, 1)
+    volumes = film(voxels)
+    wrong = gaussian_volume(torch.tensor([[9.0, 9.0, 6.0]]), GRID, 1.0)
+    volumes[3] = torch.maximum(0.7 * volumes[3], wrong)
+    assert (peak_voxel(volumes[3])[0] - voxels[3]).norm() > 4
+    assert (peak_voxel(steady_volumes(volumes)[3])[0] - voxels[3]).norm() < 0.3
+
+
+def test_a_hidden_joint_is_carried_along():
+    steps = torch.linspace(0, 1, 9)[:, None]
+    voxels = torch.lerp(torch.tensor([3.0, 6.0, 4.0]), torch.tensor([7.0, 6.0, 4.0]), steps)
+    volumes = film(voxels)
+    volumes[4] = 0  # nothing was seen
+    found = peak_voxel(steady_volumes(volumes))[4, 0]
+    assert (found - voxels[4]).norm() < 0.5
+
+
+def test_a_motion_is_followed():
+    voxels = torch.stack([torch.linspace(2, 9, 8), torch.full((8,), 6.0), torch.full((8,), 4.0)], 1)
+    found = peak_voxel(steady_volumes(film(voxels)))[:, 0]
+    # the first and last frames hear more neighbors on one side, and lag behind
+    torch.testing.assert_close(found[2:-2], voxels[2:-2], atol=0.4, rtol=0)
+
+
+@pytest.mark.parametrize("step", [0.6, 1.0])
+def test_forward_and_backward_are_those_of_a_markov_chain(step):
+    torch.manual_seed(0)
+    frames, places = 5, 7
+    volumes = torch.rand(frames, 1, 1, 1, places)
+    peak = volumes.amax(-1, keepdim=True)
+    seen = (volumes / peak).clamp(min=LEAST).pow(peak).view(frames, places).double()
+    reach = max(1, round(3 * step))
+    at = torch.arange(places)
+    apart = (at[:, None] - at).abs()
+    bell = torch.exp(-torch.arange(-reach, reach + 1).square() / (2 * step**2)).sum()
+    # the two axes of one voxel also lose what leaves the grid
+    stays = 1 / bell**2
+    chain = torch.exp(-apart.square() / (2 * step**2)) / bell * (apart <= reach) * stays
+    chain = (0.98 * chain + 0.02 / places).double()
+    expected = []
+    for number in range(frames):
+        forward = seen[0]
+        for frame in seen[1 : number + 1]:
+            forward = frame * (chain @ forward / forward.sum())
+        backward = torch.ones(places).double()
+        for frame in seen.flip(0)[: frames - 1 - number]:
+            backward = chain @ (frame * backward / (frame * backward).sum())
+        both = forward * backward
+        expected.append(both / both.max() * peak[number].double().view(1))
+    steady = steady_volumes(volumes, step).view(frames, places)
+    torch.testing.assert_close(steady.double(), torch.stack(expected), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,69 @@
+"""Video: one likelihood volume a frame becomes steadier with the frames before and after."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+LEAST = 0.02  # of the highest likelihood: no voxel is ruled out by one frame alone
+REACH = 3.0  # standard deviations of a step that are drawn
+
+
+def steady_volumes(
+    volumes: Float[Tensor, "frames joints depth height width"],
+    step: float = 0.7,
+    lost: float = 0.02,
+) -> Float[Tensor, "frames joints depth height width"]:
+    """What each frame's volume says after all other frames were heard.
+
+    A hidden Markov model for each joint: it moves by a Gaussian step from frame to frame, and now
+    and then jumps anywhere; a volume is the likelihood of what was seen. The forward-backward
+    algorithm gives the probability of every voxel at every frame. A peak that flickers to another
+    place for one frame is outvoted by its neighbors, and a hidden joint is carried along.
+
+    Volumes are compared voxel by voxel, so the boxes of neighboring frames should differ little.
+
+    Args:
+        volumes: of one person, frame after frame.
+        step: standard deviation of the motion between frames, voxels.
+        lost: share of jumps to anywhere.
+
+    Returns:
+        Volumes whose highest voxel is as likely as in the frame's own volume.
+
+    Paper: not in the paper; Sec. 3.1 names filtering in time as a use of the volumes.
+    """
+    peak = volumes.float().amax((-3, -2, -1), keepdim=True).clamp(min=1e-12)
+    seen = (volumes.float() / peak).clamp(min=LEAST)
+    # a frame without a peak has little to say
+    seen = seen.pow(peak.clamp(max=1))
+    before = [_normalized(seen[0])]
+    for frame in seen[1:]:
+        before.append(_normalized(frame * _moved(before[-1], step, lost)))
+    after = torch.ones_like(seen[-1])
+    steady = [before[-1]]
+    for number in range(len(seen) - 2, -1, -1):
+        after = _normalized(_moved(_normalized(seen[number + 1] * after), step, lost))
+        steady.append(_normalized(before[number] * after))
+    found = torch.stack(steady[::-1])
+    return found / found.amax((-3, -2, -1), keepdim=True) * peak
+
+
+def _moved(belief: Tensor, step: float, lost: float) -> Tensor:
+    """The belief (J, D, H, W) one frame later: blurred along each axis, and a little everywhere."""
+    reach = max(1, round(REACH * step))
+    bell = torch.exp(-torch.arange(-reach, reach + 1).to(belief).square() / (2 * step**2))
+    bell = bell / bell.sum()
+    found = belief[:, None]
+    for axis in range(3):
+        shape, padding = [1, 1, 1, 1, 1], [0, 0, 0]
+        shape[2 + axis], padding[axis] = len(bell), reach
+        found = F.conv3d(found, bell.view(shape), padding=padding)
+    voxels = belief[0].numel()
+    return (1 - lost) * found[:, 0] + lost / voxels
+
+
+def _normalized(belief: Tensor) -> Tensor:
+    return belief / belief.sum((-3, -2, -1), keepdim=True)
