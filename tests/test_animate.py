@@ -1,0 +1,124 @@
+"""Motions as files: read back, they are where they were."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from tests.small import studio_batch
+from volpose.animate import (
+    CENTIMETERS,
+    TO_Y_UP,
+    joint_rotations,
+    rest_directions,
+    write_bvh,
+    write_csv,
+)
+from volpose.data.bvh import read_bvh
+from volpose.decode import limb_lengths
+from volpose.metrics import root_relative
+from volpose.skeleton import COCO_17, H36M_17
+from volpose.studio import Studio
+
+
+@pytest.fixture(scope="module")
+def film():
+    """A motion whose limbs have constant lengths: all frames are one actor."""
+    return Studio("test", size=16).sequence("S9", "Walking", frames=12, fps=25).pose
+
+
+def read_back(path):
+    """(frames, joints, 3) mm in the camera's frame."""
+    points = read_bvh(path).points
+    assert set(H36M_17.joints) <= set(points)
+    found = np.stack([points[name] for name in H36M_17.joints], axis=1)
+    return torch.from_numpy(found / CENTIMETERS * TO_Y_UP)
+
+
+def test_a_motion_written_as_bvh_is_read_back_in_place(film, tmp_path):
+    write_bvh(tmp_path / "walk.bvh", film, H36M_17, 25)
+    again = read_back(tmp_path / "walk.bvh")
+    torch.testing.assert_close(again[:, 0], film[:, 0].double(), atol=0.01, rtol=0)
+    off = (root_relative(again) - root_relative(film.double())).norm(dim=-1)
+    # shoulders are not quite rigid in the studio, all other limbs keep their directions
+    assert off.mean() < 5
+    for parent, joint in H36M_17.limbs:
+        ours, theirs = again[:, joint] - again[:, parent], film[:, joint] - film[:, parent]
+        if len([c for p, c in H36M_17.limbs if p == parent]) == 1:
+            cosine = torch.cosine_similarity(ours, theirs.double(), dim=-1)
+            assert cosine.min() > 0.9999, H36M_17.joints[joint]
+    lengths = limb_lengths(again, H36M_17.limbs)
+    torch.testing.assert_close(lengths, lengths[:1].expand_as(lengths), atol=0.05, rtol=0)
+    assert "Frame Time: 0.0400000" in (tmp_path / "walk.bvh").read_text()
+
+
+def test_the_rest_pose_needs_no_rotation_and_faces_forward():
+    rest = rest_directions(H36M_17)
+    joints = np.zeros((1, H36M_17.num_joints, 3))
+    for joint, parent in enumerate(H36M_17.parents):
+        if joint != H36M_17.root:
+            joints[0, joint] = joints[0, parent] + rest[joint]
+    for rotation in joint_rotations(joints, H36M_17):
+        np.testing.assert_allclose(rotation.as_rotvec(), 0, atol=1e-6)
+    assert joints[0, H36M_17.index("nose"), 2] > 0  # forward is +z
+    assert joints[0, H36M_17.index("left_wrist"), 0] > 0  # so left is +x
+    assert joints[0, H36M_17.index("head_top"), 1] > joints[0, H36M_17.index("left_ankle"), 1]
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 100_000))
+def test_a_turned_figure_turns_every_joint_alike(seed):
+    turn = Rotation.random(random_state=seed)
+    rest = rest_directions(H36M_17)
+    joints = np.zeros((1, H36M_17.num_joints, 3))
+    for joint, parent in enumerate(H36M_17.parents):
+        if joint != H36M_17.root:
+            joints[0, joint] = joints[0, parent] + turn.apply(rest[joint])
+    for rotation in joint_rotations(joints, H36M_17):
+        assert (rotation[0] * turn.inv()).magnitude() < 1e-5
+
+
+def test_angles_do_not_jump(tmp_path):
+    pose = root_relative(studio_batch().pose[:1])
+    angle = torch.linspace(0, 4 * torch.pi, 60)
+    c, s, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    about_y = torch.stack([c, zero, s, zero, zero + 1, zero, -s, zero, c], -1).view(-1, 3, 3)
+    write_bvh(tmp_path / "spin.bvh", pose @ about_y.mT, H36M_17, 30)
+    lines = (tmp_path / "spin.bvh").read_text().split("Frame Time")[1].splitlines()[1:]
+    values = np.array([[float(v) for v in line.split()] for line in lines])
+    assert np.abs(np.diff(values[:, 3:], axis=0)).max() < 30  # degrees; a turn has 12 a frame
+
+
+def test_a_table_has_a_row_a_frame_in_millimeters(film, tmp_path):
+    write_csv(tmp_path / "walk.csv", film, H36M_17, 25)
+    with open(tmp_path / "walk.csv", encoding="utf8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(film)
+    assert float(rows[3]["time_s"]) == pytest.approx(0.12)
+    wrist = H36M_17.index("left_wrist")
+    assert float(rows[3]["left_wrist_y_mm"]) == pytest.approx(float(film[3, wrist, 1]), abs=0.01)
+
+
+@pytest.mark.parametrize("write", [write_bvh, write_csv])
+def test_what_cannot_be_written_is_said_and_leaves_nothing(write, film, tmp_path):
+    path = tmp_path / "out"
+    broken = film.clone()
+    broken[4, 3] = torch.nan
+    for poses, skeleton, fps, words in (
+        (broken, H36M_17, 25, "frame 4 has an unknown joint"),
+        (film[:, :16], H36M_17, 25, r"must be \(frames, 17, 3\)"),
+        (film[:0], H36M_17, 25, r"must be \(frames, 17, 3\)"),
+        (film, H36M_17, 0, "fps must be positive"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            write(path, poses, skeleton, fps)
+    assert not path.exists()
+
+
+def test_a_skeleton_without_rest_pose_is_refused(film, tmp_path):
+    with pytest.raises(ValueError, match="coco17 has a joint without rest pose: left_eye"):
+        write_bvh(tmp_path / "out", film, COCO_17, 25)
