@@ -1,0 +1,119 @@
+"""2D joints of a photograph by an installed detector, MediaPipe's pose landmarker.
+
+The package does not bring the detector: ``pip install 'volpose[detect]'`` does, and its weights
+(9 MB, Apache 2.0) are fetched once, from where its makers keep them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from torch import Tensor
+
+from volpose.storage import complete_or_absent
+
+FORMAT = "mediapipe33"
+URL = (
+    "https://storage.googleapis.com/mediapipe-models/pose_landmarker/"
+    "pose_landmarker_full/float16/1/pose_landmarker_full.task"
+)
+SHA256 = "5134a3aad27a58b93da0088d431f366da362b44e3ccfbe3462b3827a839011b1"
+MOST_PEOPLE = 4
+
+
+def cache_folder() -> Path:
+    """Where fetched files are kept: ``$XDG_CACHE_HOME/volpose`` or ``~/.cache/volpose``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "volpose"
+
+
+def fetch(url: str, sha256: str, path: Path) -> Path:
+    """A file from the network, kept at ``path``; only if it is the file that was meant.
+
+    Raises:
+        ConnectionError: it cannot be fetched.
+        ValueError: it is another file, there or in the network.
+    """
+    if not path.exists():
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                content = answer.read()
+        except OSError as error:
+            raise ConnectionError(
+                f"{url}: cannot be fetched ({error}); fetch it where there is a network and put it "
+                f"at {path}, or give the joints with --joints2d"
+            ) from error
+        _check(content, sha256, url)
+        with complete_or_absent(path) as partial:
+            partial.write_bytes(content)
+    _check(path.read_bytes(), sha256, str(path))
+    return path
+
+
+def _check(content: bytes, sha256: str, name: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(f"{name}: expected the file with SHA-256 {sha256}, found {found}")
+
+
+class Detector:
+    """Finds the joints of the largest person in a picture.
+
+    Args:
+        model: a pose landmarker's ``.task`` file; fetched and kept if nothing is said.
+
+    Raises:
+        ValueError: MediaPipe is not installed, or the file is none of its models.
+        ConnectionError: the model is not here and cannot be fetched.
+    """
+
+    def __init__(self, model: str | Path | None = None) -> None:
+        vision, base = _mediapipe()
+        path = Path(model) if model else fetch(URL, SHA256, cache_folder() / URL.split("/")[-1])
+        options = vision.PoseLandmarkerOptions(
+            base_options=base(model_asset_path=str(path)), num_poses=MOST_PEOPLE
+        )
+        try:
+            self.landmarker = vision.PoseLandmarker.create_from_options(options)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise ValueError(f"{path}: not a pose landmarker of MediaPipe ({error})") from error
+
+    def __call__(self, image: UInt8[Tensor, "3 height width"]) -> dict[str, Any] | None:
+        """The joints of the largest person; None if there is nobody.
+
+        Returns:
+            ``format``, ``joints_px`` (33 pairs, px) and ``confidence`` (33, 0 to 1), as in a file
+            of joints.
+        """
+        import mediapipe
+
+        pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+        picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
+        people = self.landmarker.detect(picture).pose_landmarks
+        if not people:
+            return None
+        height, width = image.shape[-2:]
+        found = [np.array([(p.x * width, p.y * height) for p in person]) for person in people]
+        largest = max(range(len(found)), key=lambda k: np.ptp(found[k], axis=0).prod())
+        sure = [p.visibility if p.visibility is not None else 1.0 for p in people[largest]]
+        return {"format": FORMAT, "joints_px": found[largest].tolist(), "confidence": sure}
+
+    def close(self) -> None:
+        """Give back what MediaPipe holds."""
+        self.landmarker.close()
+
+
+def _mediapipe() -> tuple[Any, Any]:
+    try:
+        from mediapipe.tasks.python import BaseOptions, vision
+    except ImportError as error:
+        raise ValueError(
+            "no detector is installed: pip install 'volpose[detect]', or give the joints "
+            "with --joints2d"
+        ) from error
+    return vision, BaseOptions
