@@ -62,7 +62,7 @@ def _check(content: bytes, sha256: str, name: str) -> None:
 
 
 class Detector:
-    """Finds the joints of the largest person in a picture.
+    """Finds the joints of the largest person in a picture; used in a ``with`` block.
 
     Args:
         model: a pose landmarker's ``.task`` file; fetched and kept if nothing is said.
@@ -103,7 +103,10 @@ class Detector:
         sure = [p.visibility if p.visibility is not None else 1.0 for p in people[largest]]
         return {"format": FORMAT, "joints_px": found[largest].tolist(), "confidence": sure}
 
-    def close(self) -> None:
+    def __enter__(self) -> Detector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Give back what MediaPipe holds."""
         self.landmarker.close()
 
