@@ -41,6 +41,7 @@ class ActionTable:
         root_source: where the root's depth came from, such as "truth".
         box_source: where the crop's box came from, such as "truth".
         protocol: subjects, frame step and alignment, in words.
+        row, sample: what a row and what a sample is, in a word.
 
     Paper: Sec. 4.2, Table 4.
     """
@@ -50,6 +51,8 @@ class ActionTable:
     root_source: str
     box_source: str
     protocol: str
+    row: str = "action"
+    sample: str = "frame"
 
     @classmethod
     def from_samples(
@@ -60,6 +63,8 @@ class ActionTable:
         box_source: str,
         protocol: str,
         known: Iterable[str] | None = None,
+        row: str = "action",
+        sample: str = "frame",
     ) -> "ActionTable":
         """Average the errors of N samples.
 
@@ -69,14 +74,16 @@ class ActionTable:
             root_source: where the root's depth came from.
             box_source: where the crop's box came from.
             protocol: subjects, frame step and alignment, in words.
-            known: the names that actions may have. Default: any.
+            known: the names that actions may have, in the order of the rows. Default: any.
+            row, sample: what a row and what a sample is, in a word.
 
         Raises:
             ValueError: no samples, other numbers of errors than actions, an unknown action, or a
                 value that is not finite.
         """
+        known = None if known is None else tuple(known)
         _check_samples(errors, actions, known)
-        present = sorted(set(actions), key=_table_order)
+        present = sorted(set(actions), key=known.index if known else _table_order)
         rows: dict[str, dict[str, float]] = {}
         for action in present:
             chosen = torch.tensor([name == action for name in actions])
@@ -86,7 +93,7 @@ class ActionTable:
             }
         counted = Counter(actions)
         counts = {action: counted[action] for action in present}
-        return cls(counts, rows, root_source, box_source, protocol)
+        return cls(counts, rows, root_source, box_source, protocol, row, sample)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -117,18 +124,18 @@ class ActionTable:
             "root_source": self.root_source,
             "box_source": self.box_source,
             "samples": sum(self.counts.values()),
-            "actions": {a: {"samples": self.counts[a], **row} for a, row in self.rows.items()},
-            "mean_of_frames": self.mean_of_frames,
-            "mean_of_actions": self.mean_of_actions,
+            f"{self.row}s": {a: {"samples": self.counts[a], **r} for a, r in self.rows.items()},
+            f"mean_of_{self.sample}s": self.mean_of_frames,
+            f"mean_of_{self.row}s": self.mean_of_actions,
         }
 
     def __str__(self) -> str:
         """Return the table as aligned text."""
         total = str(sum(self.counts.values()))
-        lines = [("action", "samples", *self.metrics)]
+        lines = [(self.row, "samples", *self.metrics)]
         lines += [(a, str(self.counts[a]), *_cells(row)) for a, row in self.rows.items()]
-        lines.append(("mean of frames", total, *_cells(self.mean_of_frames)))
-        lines.append(("mean of actions", total, *_cells(self.mean_of_actions)))
+        lines.append((f"mean of {self.sample}s", total, *_cells(self.mean_of_frames)))
+        lines.append((f"mean of {self.row}s", total, *_cells(self.mean_of_actions)))
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         aligned = [
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
@@ -147,14 +154,13 @@ def _table_order(action: str) -> tuple[int, str]:
 
 
 def _check_samples(
-    errors: Mapping[str, Tensor], actions: Sequence[str], known: Iterable[str] | None
+    errors: Mapping[str, Tensor], actions: Sequence[str], known: tuple[str, ...] | None
 ) -> None:
     if not errors or not actions:
         raise ValueError(
             f"errors and actions must not be empty, but there are {len(errors)} metrics "
             f"and {len(actions)} actions"
         )
-    known = None if known is None else tuple(known)
     unknown = [] if known is None else sorted(set(actions) - set(known))
     if unknown:
         raise ValueError(f"actions must be among {', '.join(known)}, but one is {unknown[0]!r}")

@@ -219,9 +219,7 @@ def root_depth_from_limbs(
 
     Paper: Sec. 4.3 (root depth from an average skeleton), used for Table 4.
     """
-    if lengths.shape[-1] != len(limbs):
-        raise ValueError(f"lengths must name {len(limbs)} limbs, got {lengths.shape[-1]}")
-    check_limbs(limbs, places.shape[-2])
+    _check_lengths(places, limbs, lengths)
     lengths = lengths.to(places.device)
     rays = crop_camera(camera, box, crop_size).back_project(
         places[..., :2], torch.ones_like(places[..., 2])
@@ -230,21 +228,70 @@ def root_depth_from_limbs(
     offset = places[..., 2:] * rays
     a = rays[..., end, :] - rays[..., start, :]
     b = offset[..., end, :] - offset[..., start, :]
+    nearest = 1.0 - places[..., 2].amin(-1)  # every joint stays in front of the camera
+    return _closest_factor(a, b, lengths, nearest, steps, trusted)
+
+
+def orthographic_pose(
+    places: Float[Tensor, "*batch joints 3"],
+    limbs: Sequence[tuple[int, int]],
+    lengths: Float[Tensor, "*#batch limbs"],
+    steps: int = 8,
+    trusted: float = math.inf,
+) -> Float[Tensor, "*batch joints 3"]:
+    """Lift places to millimeters without a camera, as if all of a person were equally far away.
+
+    One factor, mm per crop pixel, turns x and y into mm; it is the one at which the limbs are
+    closest to known lengths, least squares. The depths stay as they are.
+
+    Args:
+        places: x, y in crop pixels, z in mm from the root.
+        limbs: (parent, joint) index pairs.
+        lengths: their lengths, mm.
+        steps, trusted: as in `root_depth_from_limbs`.
+
+    Returns:
+        mm, x to the right, y down, z forward; the crop's corner and the root's depth are 0.
+
+    Raises:
+        ValueError: there are other numbers of limbs and lengths.
+
+    Paper: Sec. 4.2, KTH Football II, whose affine cameras have no focal length.
+    """
+    _check_lengths(places, limbs, lengths)
+    start, end = (list(side) for side in zip(*limbs, strict=True))
+    limb = places[..., end, :] - places[..., start, :]
+    flat, deep = limb.clone(), limb.clone()
+    flat[..., 2], deep[..., :2] = 0.0, 0.0
+    smallest = torch.full_like(places[..., 0, 0], 1e-3)
+    factor = _closest_factor(flat, deep, lengths.to(places), smallest, steps, trusted)
+    return torch.cat([factor[..., None, None] * places[..., :2], places[..., 2:]], -1)
+
+
+def _closest_factor(
+    a: Tensor, b: Tensor, lengths: Tensor, lowest: Tensor, steps: int, trusted: float
+) -> Tensor:
+    """The Z, at least `lowest`, at which the vectors Z a + b (..., L, 3) are closest to lengths."""
     # sum |Z a + b|^2 = sum L^2, a quadratic in Z
     aa, ab, bb = a.square().sum((-2, -1)), (a * b).sum((-2, -1)), b.square().sum((-2, -1))
     rest = lengths.square().sum(-1) - bb
-    depth = ((ab.square() + aa * rest).clamp(min=0).sqrt() - ab) / aa.clamp(min=1e-12)
-    nearest = 1.0 - places[..., 2].amin(-1)  # every joint stays in front of the camera
+    found = ((ab.square() + aa * rest).clamp(min=0).sqrt() - ab) / aa.clamp(min=1e-12)
     for _ in range(steps):
-        depth = torch.maximum(depth, nearest)
-        limb = depth[..., None, None] * a + b
+        found = torch.maximum(found, lowest)
+        limb = found[..., None, None] * a + b
         norm = limb.norm(dim=-1).clamp(min=1e-6)
         slope = (limb * a).sum(-1) / norm
         off = norm - lengths
         weight = (trusted / off.abs().clamp(min=1e-6)).clamp(max=1.0)
         curvature = (weight * slope.square()).sum(-1).clamp(min=1e-12)
-        depth = depth - (weight * off * slope).sum(-1) / curvature
-    return torch.maximum(depth, nearest)
+        found = found - (weight * off * slope).sum(-1) / curvature
+    return torch.maximum(found, lowest)
+
+
+def _check_lengths(places: Tensor, limbs: Sequence[tuple[int, int]], lengths: Tensor) -> None:
+    if lengths.shape[-1] != len(limbs):
+        raise ValueError(f"lengths must name {len(limbs)} limbs, got {lengths.shape[-1]}")
+    check_limbs(limbs, places.shape[-2])
 
 
 def limb_lengths(

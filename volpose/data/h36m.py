@@ -16,7 +16,7 @@ import torch
 from volpose.camera import Camera
 from volpose.data.files import Columns, column, existing, read_npz, read_pickle, same_length, words
 from volpose.data.h36m_names import SUBJECTS, Name, read_name
-from volpose.data.people import People, distinct_cameras
+from volpose.data.people import ANNOTATED_BOX, People, distinct_cameras
 from volpose.skeleton import H36M_17
 
 PIXELS_PER_SCALE = 200.0
@@ -31,6 +31,7 @@ def named_people(
     box: tuple[np.ndarray, np.ndarray],
     cameras: np.ndarray,
     seen: np.ndarray | None,
+    box_source: str = ANNOTATED_BOX,
 ) -> People:
     """Put columns of Human3.6M together.
 
@@ -44,6 +45,7 @@ def named_people(
         cameras: (N, 4) focal lengths and principal point, px; or (N, 16) with rotation (9) and
             position (3, mm) behind.
         seen: (N, 17, 2) px, if the file says where the joints appear.
+        box_source: what the boxes follow from.
     """
     if not np.isfinite(cameras).all() or (cameras[:, :2] <= 0).any():
         raise ValueError(f"{folder}: {name}: a camera's numbers are not finite and positive")
@@ -65,6 +67,7 @@ def named_people(
         frame=np.array([n.frame for n in names]),
         view=np.array([n.camera for n in names]),
         seen=None if seen is None else torch.from_numpy(seen).float(),
+        box_source=box_source,
     )
 
 

@@ -12,7 +12,7 @@ from volpose.data.files import column, existing, read_h5, same_length
 from volpose.data.h36m import check_order, named_people
 from volpose.data.h36m_names import CAMERAS, SUBJECTS, Name, known_action
 from volpose.data.orders import from_32
-from volpose.data.people import People, boxes_around
+from volpose.data.people import DRAWN_BOX, People, boxes_around
 
 MARGIN = 1.125  # the authors' boxes have 1.10 to 1.15
 
@@ -48,7 +48,7 @@ def read_processed(folder: Path, split: str) -> People:
     center, side = boxes_around(joints, MARGIN)
     box = center.numpy(), side.numpy()
     title = f"Human3.6M {split} (h36m-fetch layout)"
-    return named_people(title, folder, pictures, names, pose, box, cameras, seen)
+    return named_people(title, folder, pictures, names, pose, box, cameras, seen, DRAWN_BOX)
 
 
 def _read_sequence(

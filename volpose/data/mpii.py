@@ -15,7 +15,7 @@ import torch
 
 from volpose.affine import AffineCamera
 from volpose.data.files import column, read_h5, read_json, read_mat, read_text, same_length, words
-from volpose.data.people import People
+from volpose.data.people import ANNOTATED_BOX, People
 from volpose.skeleton import MPII_16
 
 JOINTS = MPII_16.num_joints
@@ -96,6 +96,7 @@ def read_mpii(folder: Path, split: str) -> People:
         view=np.full(count, "any"),
         optional=MPII_16.joints,
         metric=False,
+        box_source=ANNOTATED_BOX,
     )
 
 

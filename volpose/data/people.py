@@ -13,6 +13,9 @@ from torch import Tensor
 from volpose.affine import AnyCamera
 from volpose.skeleton import Skeleton
 
+ANNOTATED_BOX = "annotated center and scale"
+DRAWN_BOX = "true joints"
+
 
 @dataclass(frozen=True, eq=False)
 class People:
@@ -34,6 +37,7 @@ class People:
         seen: (N, J, 2) px, where a file also says where the joints appear: a check on the rest.
         optional: joints that may be missing.
         metric: whether there is 3D truth.
+        box_source: what the boxes follow from.
     """
 
     name: str
@@ -52,6 +56,7 @@ class People:
     seen: Float[Tensor, "N J 2"] | None = None
     optional: tuple[str, ...] = ()
     metric: bool = True
+    box_source: str = DRAWN_BOX
 
     def __len__(self) -> int:
         return len(self.pose)

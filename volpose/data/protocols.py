@@ -6,13 +6,15 @@ with such a name but with the record itself, which fits on a line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
 from volpose.data.h36m_names import CAMERAS, SUBJECTS
+from volpose.data.people import ANNOTATED_BOX, DRAWN_BOX
 from volpose.skeleton import H36M_17, HUMANEVA_15, KTH_14, MPII_16, Skeleton
 
-ALL_CAMERAS = "all"
+# what two numbers must share to be compared; metric and alignment name a column
+CONDITIONS = ("train", "test", "frame_step", "cameras", "scored", "root_source", "box_source")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Protocol:
         table: of the paper.
         data: the kind that `open_data` knows.
         metric: what is printed, with its unit.
-        train, test: subjects or sequences.
+        train, test: subjects or sequences; for other training data, these in words.
         frame_step: every n-th frame of the recording is used.
         cameras: their names.
         skeleton: names the joints.
@@ -49,6 +51,15 @@ class Protocol:
     root_source: str
     box_source: str
     unknown: tuple[str, ...] = ()
+
+    def differences(self, other: Protocol) -> tuple[str, ...]:
+        """In which of `CONDITIONS` another protocol differs, in words."""
+        names = [name for name in CONDITIONS if getattr(self, name) != getattr(other, name)]
+        return tuple(name.replace("_", " ") for name in names)
+
+    def to_json(self) -> dict:
+        """The record as plain values; the skeleton by its name."""
+        return asdict(self) | {"skeleton": self.skeleton.name}
 
     def __str__(self) -> str:
         open_points = f"; not said in the paper: {', '.join(self.unknown)}" if self.unknown else ""
@@ -76,12 +87,21 @@ _H36M = {
     "scored": H36M_17.joints,
     "root": ("pelvis",),
     "root_source": "depth from the mean limb lengths of the training subjects",
-    "box_source": "annotated center and scale, around the true joints",
+    "box_source": ANNOTATED_BOX,
 }
 PARTS = tuple(
     f"{side}_{part}"
     for part in ("upper_arm", "lower_arm", "upper_leg", "lower_leg")
     for side in ("left", "right")
+)
+# MPII's own groups of joints but for the upper neck, which Human3.6M lacks
+FLAT_SCORED = (
+    "head_top",
+    *(
+        f"{side}_{joint}"
+        for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+        for side in ("left", "right")
+    ),
 )
 PROTOCOLS = MappingProxyType(
     {
@@ -105,9 +125,9 @@ PROTOCOLS = MappingProxyType(
             scored=HUMANEVA_15.joints,
             alignment="rotation, translation and scale (Procrustes)",
             root=("pelvis",),
-            root_source="irrelevant after the alignment but for perspective; true depth",
-            box_source="true joints",
-            unknown=("the camera", "the joints"),
+            root_source="true root depth",
+            box_source=DRAWN_BOX,
+            unknown=("the camera", "the joints", "the root's depth, which perspective needs"),
         ),
         "table7": Protocol(
             table="Table 7",
@@ -121,24 +141,38 @@ PROTOCOLS = MappingProxyType(
             scored=PARTS,
             alignment="root only",
             root=("left_shoulder", "right_shoulder", "left_hip", "right_hip"),
-            root_source="none: scaled orthographic lift, its scale from limb lengths",
-            box_source="true joints",
+            root_source="none: scaled orthographic lift, its scale from the mean limb lengths of "
+            "the training subjects",
+            box_source=DRAWN_BOX,
             unknown=("which joints give the center of the chest",),
         ),
         "mpii": Protocol(
-            table="Qualitative",
+            table="2D only, not a table of the paper",
             data="mpii",
-            metric="looking",
-            train=("annotated persons",),
-            test=("any person",),
+            metric="PCKh 2D percent at half the head",
+            train=("MPII",),
+            test=("MPII",),
             frame_step=1,
             cameras=("any",),
             skeleton=MPII_16,
-            scored=(),
+            scored=FLAT_SCORED,
             alignment="none",
             root=(),
-            root_source="none",
-            box_source="annotated center and scale",
+            root_source="there is no depth",
+            box_source=ANNOTATED_BOX,
         ),
     }
 )
+
+
+def protocol_of(kind: str) -> Protocol:
+    """The protocol of a kind of data; of Human3.6M, which has two tables, that of Table 4.
+
+    Raises:
+        ValueError: the data have no pictures to measure on.
+    """
+    for protocol in PROTOCOLS.values():
+        if protocol.data == kind:
+            return protocol
+    kinds = ", ".join(dict.fromkeys(protocol.data for protocol in PROTOCOLS.values()))
+    raise ValueError(f"data of kind {kind} have no pictures; expected one of {kinds}")
