@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm import tqdm
 
+from volpose.affine import AffineCamera
 from volpose.data.samples import Batch, Samples
-from volpose.decode import limb_lengths, metric_pose, root_depth_from_limbs
+from volpose.decode import limb_lengths, metric_pose, orthographic_pose, root_depth_from_limbs
 from volpose.estimator import Estimator
 from volpose.metrics import ACTIONS_15, ActionTable, auc, mpjpe, pa_mpjpe, pck, root_relative
+from volpose.skeleton import Skeleton, convert_joints
 
 ROOTS = {
     "truth": "true root depth",
@@ -50,26 +54,51 @@ def evaluate(
 
     Paper: Sec. 4.2.
     """
-    if root not in ROOTS:
-        raise ValueError(f"root must be one of {tuple(ROOTS)}, got {root!r}")
-    errors: list[dict[str, Tensor]] = []
-    actions: list[str] = []
-    for start in tqdm(range(0, len(data), batch_size), disable=not progress, unit="batch"):
-        batch = data.batch(list(range(start, min(start + batch_size, len(data)))))
-        predicted = predict_batch(estimator, batch, root, decoder, mirror)
-        errors.append(_errors(predicted, batch.pose, estimator.skeleton.root))
-        actions += batch.action
-    joined = {name: torch.cat([e[name] for e in errors]) for name in errors[0]} if errors else {}
-    read = "coordinates" if estimator.config.kind == "coordinate" else f"{decoder} decoding"
-    pooled = ", mirror-averaged" if mirror else ""
+
+    _check_root(root)
+
+    def judge(batch: Batch) -> tuple[dict[str, Tensor], list[str]]:
+        return judge_pose(estimator, batch, root, decoder, mirror), batch.action
+
+    errors, actions = judge_all(data, judge, progress, batch_size)
     return ActionTable.from_samples(
-        joined,
+        errors,
         actions,
         root_source=ROOTS[root],
         box_source="true joints",
-        protocol=f"{data}; {read}{pooled}; root-relative, no other alignment",
+        protocol=f"{data}; {reading(estimator, decoder, mirror)}; root-relative, no other "
+        "alignment",
         known=ACTIONS_15,
     )
+
+
+def judge_all(
+    data: Samples,
+    judge: Callable[[Batch], tuple[dict[str, Tensor], list[str]]],
+    progress: bool = False,
+    batch_size: int = 50,
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Errors of all samples, and the row of the table that each belongs to.
+
+    Args:
+        data: samples with truth.
+        judge: gives both for a batch: metric -> (n,), and n names.
+        progress, batch_size: as in `evaluate`.
+    """
+    errors: list[dict[str, Tensor]] = []
+    rows: list[str] = []
+    for start in tqdm(range(0, len(data), batch_size), disable=not progress, unit="batch"):
+        found, names = judge(data.batch(list(range(start, min(start + batch_size, len(data))))))
+        errors.append(found)
+        rows += names
+    joined = {name: torch.cat([e[name] for e in errors]) for name in errors[0]} if errors else {}
+    return joined, rows
+
+
+def reading(estimator: Estimator, decoder: str, mirror: bool) -> str:
+    """How places are read from a network, in words, for results."""
+    read = "coordinates" if estimator.config.kind == "coordinate" else f"{decoder} decoding"
+    return f"{read}, mirror-averaged" if mirror else read
 
 
 def predict_batch(
@@ -79,27 +108,89 @@ def predict_batch(
     decoder: str = "peak",
     mirror: bool = False,
 ) -> Tensor:
-    """Metric poses (B, J, 3), mm, camera frame, of a batch; arguments as in `evaluate`."""
+    """Metric poses (B, J, 3), mm, camera frame, of a batch; arguments as in `evaluate`.
+
+    An affine camera knows no root depth: its own scale stands for "truth", and limb lengths give
+    a scale instead of a depth.
+
+    Raises:
+        ValueError: unknown root source or decoder, or the data lack what the root source needs.
+    """
+    _check_root(root)
     size = float(estimator.config.image_size)
     places = estimator.places(batch.image, mirror, decoder)[0].to(batch.pose.device)
-    limbs = estimator.skeleton.limbs
+    affine = isinstance(batch.camera, AffineCamera)
     if root == "truth":
-        depth = batch.root_depth
-    else:
-        own = root == "own-limbs"
-        lengths = limb_lengths(batch.pose, limbs) if own else estimator.mean_limbs()
-        trusted = TRUSTED if root == "robust-limbs" else math.inf
-        depth = root_depth_from_limbs(
-            places, batch.box, batch.camera, limbs, lengths, size, trusted=trusted
-        )
+        depth = torch.zeros_like(batch.root_depth) if affine else _root_depth(estimator, batch)
+        return metric_pose(places, batch.box, batch.camera, depth, size)
+    limbs, lengths = _limbs(estimator, batch, root)
+    trusted = TRUSTED if root == "robust-limbs" else math.inf
+    if affine:
+        return orthographic_pose(places, limbs, lengths, trusted=trusted)
+    depth = root_depth_from_limbs(
+        places, batch.box, batch.camera, limbs, lengths, size, trusted=trusted
+    )
     return metric_pose(places, batch.box, batch.camera, depth, size)
 
 
-def _errors(predicted: Tensor, truth: Tensor, root: int) -> dict[str, Tensor]:
-    predicted, truth = root_relative(predicted, root), root_relative(truth, root)
+def _check_root(root: str) -> None:
+    if root not in ROOTS:
+        raise ValueError(f"root must be one of {tuple(ROOTS)}, got {root!r}")
+
+
+def _root_depth(estimator: Estimator, batch: Batch) -> Tensor:
+    """True depth of the joint that is the network's root, mm."""
+    own, theirs = estimator.skeleton, batch.skeleton
+    pose, known = convert_joints(batch.pose, theirs, own)
+    if not bool(known[own.root]):
+        raise ValueError(
+            f"root: the data ({theirs.name}) have no {own.joints[own.root]}, from which this "
+            "network measures depth; expected another source of the root's depth than truth"
+        )
+    return pose[..., own.root, 2]
+
+
+def _limbs(
+    estimator: Estimator, batch: Batch, root: str
+) -> tuple[list[tuple[int, int]], Float[Tensor, "*batch limbs"]]:
+    """The network's limbs whose lengths are known, and these, mm."""
+    own, theirs = estimator.skeleton, batch.skeleton
+    if root != "own-limbs":
+        return list(own.limbs), estimator.mean_limbs()
+    # a joint that is only derived from others gives no limb a length of its own
+    limbs = [limb for limb in own.limbs if all(own.joints[end] in theirs.joints for end in limb)]
+    return limbs, limb_lengths(convert_joints(batch.pose, theirs, own)[0], limbs)
+
+
+def judge_pose(
+    estimator: Estimator, batch: Batch, root: str, decoder: str, mirror: bool
+) -> dict[str, Float[Tensor, " B"]]:
+    """Errors of a batch over the joints that network and data both have; arguments, errors as
+    `predict_batch`.
+    """
+    predicted = predict_batch(estimator, batch, root, decoder, mirror)
+    predicted, known = convert_joints(predicted, estimator.skeleton, batch.skeleton)
+    return pose_errors(predicted, batch.pose, batch.skeleton, known)
+
+
+def pose_errors(
+    predicted: Float[Tensor, "B J 3"],
+    truth: Float[Tensor, "B J 3"],
+    skeleton: Skeleton,
+    known: Bool[Tensor, " J"],
+) -> dict[str, Float[Tensor, " B"]]:
+    """MPJPE, PA-MPJPE (mm), PCK and AUC (percent), root-relative, over the joints that are known.
+
+    Args:
+        predicted, truth: mm, camera frame.
+        skeleton: names the joints.
+        known: False for a joint that was not predicted.
+    """
+    predicted, truth = (root_relative(pose, skeleton.root) for pose in (predicted, truth))
+    valid = known.expand(truth.shape[:-1])
     return {
-        "MPJPE mm": mpjpe(predicted, truth),
-        "PA-MPJPE mm": pa_mpjpe(predicted, truth),
-        "PCK150 %": 100 * pck(predicted, truth),
-        "AUC %": 100 * auc(predicted, truth),
+        "MPJPE mm": mpjpe(predicted, truth, valid),
+        "PA-MPJPE mm": pa_mpjpe(predicted, truth, valid),
+        "PCK150 %": 100 * pck(predicted, truth, valid=valid),
+        "AUC %": 100 * auc(predicted, truth, valid=valid),
     }

@@ -12,6 +12,7 @@ from volpose.network import NetworkConfig
 from volpose.precision import PRECISIONS
 
 STYLES = ("paper", "official")
+REAL = "none, real pictures"  # stands where the studio's variation would
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class TrainConfig:
         apart: train the halves of a decoupled network apart: the second sees true heatmaps.
         recompute: forget the activations of each stage and compute them again for the gradient:
             less memory, more time, the same numbers.
-        variation: the studio's setting.
+        variation: the studio's setting; `REAL` for a real data set, which the weights' card names.
         seed: of weights, order and augmentation.
 
     Raises:

@@ -23,6 +23,7 @@ from volpose.storage import read_safetensors, write_safetensors
 from volpose.team import Team
 
 CHECKPOINT = "checkpoint.safetensors"
+STUDIO_LICENCE = "CC BY 4.0; trained on the volpose studio"
 
 
 @dataclass
@@ -128,7 +129,7 @@ class Run:
             "threads": torch.get_num_threads(),
             "hardware": hardware(device),
             "torch": torch.__version__,
-            "licence": "CC BY 4.0; trained on the volpose studio",
+            "licence": getattr(data, "licence", STUDIO_LICENCE),
             "mean_limbs_mm": [round(x, 2) for x in lengths.tolist()],
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,7 @@ class PeopleData:
     Attributes:
         people: the persons that are left.
         unusable: reason -> how many were left out for it.
+        total: number of usable persons before `spread` took some.
     """
 
     def __init__(self, people: People, size: int = 256) -> None:
@@ -47,11 +49,17 @@ class PeopleData:
             raise ValueError(
                 f"{people.folder}: none of {len(people)} samples is usable ({reasons})"
             )
+        self.total = len(self.people)
 
     @property
     def skeleton(self) -> Skeleton:
         """Names the joints."""
         return self.people.skeleton
+
+    @property
+    def licence(self) -> str:
+        """What holds for weights that are trained on the data, for their card."""
+        return f"not ours to give: the terms of {self.people.name} hold"
 
     def __len__(self) -> int:
         return len(self.people)
@@ -59,7 +67,16 @@ class PeopleData:
     def __str__(self) -> str:
         left_out = sum(self.unusable.values())
         note = f", {left_out} unusable left out" if left_out else ""
-        return f"{self.people.name}, {len(self)} samples of {self.size} px{note}"
+        some = f", evenly spread over {self.total}" if len(self) < self.total else ""
+        return f"{self.people.name}, {len(self)} samples of {self.size} px{some}{note}"
+
+    def spread(self, count: int | None) -> PeopleData:
+        """Keep `count` samples, evenly spread over all; all if there are no more, or with None."""
+        if count is not None and count < len(self):
+            chosen = np.zeros(len(self), dtype=bool)
+            chosen[np.linspace(0, len(self) - 1, count).round().astype(int)] = True
+            self.people = self.people.where(chosen)
+        return self
 
     def __getitem__(self, index: int) -> Sample:
         """One sample."""

@@ -16,6 +16,7 @@ from volpose.data.kth import kth_sequences, read_kth
 from volpose.data.mocap import mocap_files, read_mocap
 from volpose.data.mpii import mpii_file, read_mpii
 from volpose.data.people import People
+from volpose.data.protocols import ANY_CAMERA, Protocol
 
 SPLITS = ("train", "test")
 H36M_LAYOUTS = (
@@ -44,18 +45,64 @@ def open_data(spec: str, split: str = "test", size: int = 256, step: int = 1) ->
 
     Paper: Sec. 4.1.
     """
-    kind, colon, path = spec.partition(":")
-    if kind not in READERS or not colon or not path:
+    kind, path = parse(spec)
+    return PeopleData(read_people(kind, path, split, step), size)
+
+
+def open_under(
+    protocol: Protocol, spec: str, split: str = "test", size: int = 256, count: int | None = None
+) -> PeopleData:
+    """Open what a protocol measures: its frames and, of the test split, its cameras.
+
+    Args:
+        protocol: a value of `PROTOCOLS`.
+        spec, split, size: as for `open_data`.
+        count: keep so many samples, evenly spread.
+
+    Raises:
+        FileNotFoundError, ValueError: as for `open_data`; or the data are of another kind, none
+            of the cameras is there, or a picture is missing.
+
+    Paper: Sec. 4.1.
+    """
+    kind, path = parse(spec)
+    if kind != protocol.data:
+        raise ValueError(f"data must be {protocol.data}:PATH for {protocol.table}, got {spec!r}")
+    people = read_people(kind, path, split, protocol.frame_step)
+    if split == "test" and protocol.cameras != (ANY_CAMERA,):
+        chosen = np.isin(people.view, protocol.cameras)
+        if not chosen.any():
+            found = ", ".join(np.unique(people.view).tolist())
+            raise ValueError(f"{path}: expected cameras {protocol.cameras}, found {found}")
+        people = people.where(chosen)
+    data = PeopleData(people, size)
+    missing = missing_pictures(data.spread(count).people)
+    if missing:
+        raise FileNotFoundError(
+            f"{data.people.folder / missing[0]}: no such picture; {len(missing)} of "
+            f"{len(data)} are missing"
+        )
+    return data
+
+
+def parse(spec: str) -> tuple[str, Path]:
+    """Kind and path of `KIND:PATH`.
+
+    Raises:
+        ValueError: the text is of another form.
+    """
+    kind, _, path = spec.partition(":")
+    if kind not in READERS or not path:
         raise ValueError(f"data must be KIND:PATH with KIND one of {tuple(READERS)}, got {spec!r}")
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {SPLITS}, but is {split!r}")
-    if step < 1:
-        raise ValueError(f"step must be at least 1, but is {step}")
-    return PeopleData(read_people(kind, Path(path).expanduser(), split, step), size)
+    return kind, Path(path).expanduser()
 
 
 def read_people(kind: str, folder: Path, split: str, step: int = 1) -> People:
     """The annotations of a data set, usable or not; arguments as for `open_data`."""
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {SPLITS}, but is {split!r}")
+    if step < 1:
+        raise ValueError(f"step must be at least 1, but is {step}")
     if not folder.exists():
         raise FileNotFoundError(f"{folder}: no such folder")
     people = READERS[kind](folder, split, step)

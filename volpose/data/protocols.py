@@ -13,6 +13,11 @@ from volpose.data.h36m_names import CAMERAS, SUBJECTS
 from volpose.data.people import ANNOTATED_BOX, DRAWN_BOX
 from volpose.skeleton import H36M_17, HUMANEVA_15, KTH_14, MPII_16, Skeleton
 
+ANY_CAMERA = "any"
+# how the readers' names of the data sets begin
+TITLES = MappingProxyType(
+    {"h36m": "Human3.6M", "humaneva": "HumanEva-I", "kth": "KTH Football II", "mpii": "MPII"}
+)
 # what two numbers must share to be compared; metric and alignment name a column
 CONDITIONS = ("train", "test", "frame_step", "cameras", "scored", "root_source", "box_source")
 
@@ -153,7 +158,7 @@ PROTOCOLS = MappingProxyType(
             train=("MPII",),
             test=("MPII",),
             frame_step=1,
-            cameras=("any",),
+            cameras=(ANY_CAMERA,),
             skeleton=MPII_16,
             scored=FLAT_SCORED,
             alignment="none",

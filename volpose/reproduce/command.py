@@ -1,45 +1,65 @@
-"""`volpose reproduce`: train what a table lacks, then print it beside the paper's."""
+"""`volpose reproduce`: measure what a table lacks, then print it beside the paper's."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+from volpose import pretrained
+from volpose.commands.options import add_precision, name_of, positive
+from volpose.estimator import DECODERS
 from volpose.recipe import PRESETS
 from volpose.reproduce import QUESTIONS, reproduce
 from volpose.reproduce.experiment import SAMPLES, SETTINGS
 from volpose.reproduce.measure import prepare_process
+from volpose.reproduce.published import PUBLISHED
+from volpose.reproduce.real import measure_real, report_real
 from volpose.reproduce.report import report
 from volpose.reproduce.summary import summarize
 from volpose.reproduce.tables import TABLES
 
+SEEDS = 3
 
-def add_arguments(
-    parser: argparse.ArgumentParser, positive: Callable[[str], int], default_seeds: int = 3
-) -> None:
-    """Describe the command's options.
 
-    Args:
-        parser: to add them to.
-        positive: reads a positive whole number.
-        default_seeds: runs of each row.
-    """
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's options: Tables 1 to 3 train, Tables 4 to 7 need real data."""
+    tables = parser.add_subparsers(dest="table", required=True, metavar="TABLE")
+    words = "networks trained on the studio"
+    for table in (*TABLES, QUESTIONS):
+        _add_studio(tables.add_parser(table, help=words))
+    for table, published in PUBLISHED.items():
+        _add_real(tables.add_parser(table, help=published.title.partition(": ")[2]))
+
+
+def _add_studio(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
-    parser.add_argument("table", choices=(*TABLES, QUESTIONS))
     parser.add_argument("--preset", choices=tuple(SAMPLES), default="laptop")
     parser.add_argument("--setting", choices=SETTINGS, action="append", help="default: both")
-    parser.add_argument("--seeds", type=positive, default=default_seeds, metavar="N")
+    parser.add_argument("--seeds", type=positive, default=SEEDS, metavar="N", help="of each row")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="side by side")
     parser.add_argument("--show", action="store_true", help="train nothing, print what is there")
     parser.add_argument("--results", type=Path, default=Path("results/reproduce"), metavar="DIR")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
 
 
+def _add_real(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=run_real)
+    words = "of the data; without it, print the paper's numbers and what was measured before"
+    parser.add_argument("--data", metavar="PATH", help=words)
+    parser.add_argument("--weights", default="studio-laptop", help="shipped name or file")
+    parser.add_argument("--count", type=positive, help="measure so many samples only")
+    words = "default: argmax, as in the paper"
+    parser.add_argument("--decoder", choices=DECODERS, default="argmax", help=words)
+    words = "average with the mirror image, as the released code does"
+    parser.add_argument("--mirror", action="store_true", help=words)
+    add_precision(parser)
+    parser.add_argument("--results", type=Path, default=Path("results/reproduce"), metavar="DIR")
+
+
 def run(options: argparse.Namespace) -> None:
-    """Do what the options say."""
+    """Train what Tables 1 to 3 lack, and print them."""
     small = PRESETS[options.preset].network.image_size <= 64
     if not options.show:
         prepare_process(1 if small else torch.get_num_threads())
@@ -50,3 +70,25 @@ def run(options: argparse.Namespace) -> None:
         if options.table in TABLES:
             print(report(summarize(options.table, options.preset, setting, options.results)))
             print()
+
+
+def run_real(options: argparse.Namespace) -> None:
+    """Measure a network as Tables 4 to 7 do if there are data, and print them.
+
+    Raises:
+        FileNotFoundError, ValueError: the weights or the data are not what was expected.
+    """
+    if options.data:
+        estimator = pretrained.load(options.weights).at_precision(options.precision)
+        out = measure_real(
+            options.table,
+            options.data,
+            estimator,
+            name_of(options.weights),
+            options.results,
+            options.decoder,
+            options.mirror,
+            options.count,
+        )
+        print(f"written: {out}")
+    print(report_real(options.table, options.results))

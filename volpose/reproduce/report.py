@@ -19,11 +19,11 @@ def report(summary: Summary) -> str:
     head = [f"{summary.title}", f"{summary.preset} preset, {summary.setting} studio; MPJPE mm"]
     rows = [("", "paper", "equal samples", "equal time", "seeds", "parameters", "CPU s")]
     rows += [_row(line) for line in summary.lines]
-    parts = ["\n".join(head), _aligned(rows)]
+    parts = ["\n".join(head), aligned(rows)]
     for name, findings in (("the paper says", summary.findings), ("by action", summary.actions)):
         if findings:
             top = (name, "paper mm", "equal samples", "", "equal time", "")
-            parts.append(_aligned([top, *(_verdicts(f) for f in findings)]))
+            parts.append(aligned([top, *(_verdicts(f) for f in findings)]))
     parts.append(f"± is a {LEVEL:.0%} interval; a difference that leaves 0 out has a verdict")
     return "\n\n".join(parts)
 
@@ -74,7 +74,8 @@ def _text(interval: Interval | None) -> str:
     return NOTHING if interval is None else str(interval)
 
 
-def _aligned(rows: list[tuple[str, ...]]) -> str:
+def aligned(rows: list[tuple[str, ...]]) -> str:
+    """Rows of cells as lines of text, the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join([r[0].ljust(widths[0]), *map(str.rjust, r[1:], widths[1:])]) for r in rows]
     return "\n".join(line.rstrip() for line in lines)

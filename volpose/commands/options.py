@@ -1,0 +1,123 @@
+"""What several commands share: kinds of options, and the checks before any work is done."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from volpose.data.opening import READERS, SPLITS
+from volpose.data.samples import Samples
+from volpose.precision import PRECISIONS
+from volpose.studio import CachedSplit, Studio
+from volpose.studio.variation import VARIATIONS
+
+REAL = "KIND:PATH of a real data set (volpose data check PATH)"
+
+
+def positive(text: str) -> int:
+    """A positive whole number."""
+    if not text.isdecimal() or len(text) > 18 or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive whole number, got {text!r}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """A whole number that seeds."""
+    if not text.isdecimal() or len(text) > 10 or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 0 to 2^32 - 1, got {text!r}"
+        )
+    return int(text)
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """The option for the number format of a network that is used."""
+    words = "of convolutions; auto: bf16 where it is fast"
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help=words)
+
+
+def add_studio(parser: argparse.ArgumentParser) -> None:
+    """The options that say which pictures of the studio."""
+    parser.add_argument("--count", type=positive, help="number of samples")
+    parser.add_argument("--variation", choices=tuple(VARIATIONS), help="of the studio")
+    parser.add_argument("--seed", type=seed, help="of the studio")
+
+
+def add_split(parser: argparse.ArgumentParser) -> None:
+    """The option for the split of a real data set."""
+    words = "of a real data set; default: test"
+    parser.add_argument("--split", choices=SPLITS, help=words)
+
+
+def is_real(spec: str) -> bool:
+    """Whether a text names a real data set, rather than the studio or a rendered folder."""
+    return spec.partition(":")[0] in READERS and ":" in spec
+
+
+def refuse_given(options: argparse.Namespace, names: tuple[str, ...], what: str) -> None:
+    """Refuse options that mean nothing for what they are given with.
+
+    Raises:
+        ValueError: one of them was given.
+    """
+    given = [f"--{name}" for name in names if getattr(options, name, None) is not None]
+    if given:
+        raise ValueError(f"{', '.join(given)} cannot be chosen for {what}")
+
+
+def open_samples(options: argparse.Namespace, size: int, count: int | None = None) -> Samples:
+    """The studio, or a folder rendered from it.
+
+    Args:
+        options: with data and what `add_studio` adds.
+        size: of the crops, px.
+        count: samples of the studio if nothing is said.
+
+    Raises:
+        ValueError: the text names neither.
+    """
+    kind, _, split = options.data.partition(":")
+    if kind == "studio" and split:
+        return Studio(
+            split,
+            size=size,
+            seed=options.seed or 0,
+            variation=options.variation or "default",
+            count=options.count or count,
+        )
+    if Path(options.data).is_dir():
+        refuse_given(options, ("count", "variation", "seed"), "a rendered folder")
+        return CachedSplit(options.data)
+    raise ValueError(
+        f"data must be studio:SPLIT, a rendered folder or {REAL}, with KIND one of "
+        f"{', '.join(READERS)}; got {options.data!r}"
+    )
+
+
+def check_outputs(outputs: list[Path | None], inputs: list[Path]) -> None:
+    """Refuse, before any work is done, to write to a folder or over what is read.
+
+    Raises:
+        IsADirectoryError, ValueError: an output is a folder, an input, or another output.
+    """
+    given = [path for path in outputs if path is not None]
+    for path in given:
+        if path.is_dir():
+            raise IsADirectoryError(f"{path}: is a folder, expected a file to write to")
+        if path.is_file() and any(p.is_file() and path.samefile(p) for p in inputs):
+            raise ValueError(f"{path}: is read by this command and would be overwritten")
+    if len(given) == 2 and given[0].absolute() == given[1].absolute():
+        raise ValueError(f"{given[0]}: cannot be both --json and --html")
+
+
+def device_of(options: argparse.Namespace) -> str:
+    """The device that was asked for, or a GPU if there is one."""
+    return options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def name_of(weights: str) -> str:
+    """What results of a network are called: its file, or its run where that says no more."""
+    path = Path(weights)
+    return path.absolute().parent.name if path.stem == "weights" else path.stem
