@@ -11,7 +11,8 @@ import scipy.io
 import torch
 
 from tests.twins import h36m, mocap, others
-from tests.twins.film import SERIALS, film, frame_number, joints_of
+from tests.twins.film import film, frame_number, joints_of
+from tests.twins.film import seen_by as film_rows
 from volpose.__main__ import main
 from volpose.affine import AffineCamera
 from volpose.data.files import read_pickle
@@ -70,20 +71,8 @@ def opened(twins):
 
 
 def seen_by(name: str, data) -> list[tuple[int, int]]:
-    """Camera and row of the film that each sample shows, from what the reader says."""
-    people = data.people
-    places = {serial: k for k, serial in enumerate(SERIALS)}
-    rows = []
-    for view, frame in zip(people.view.tolist(), people.frame.tolist(), strict=True):
-        if name == "humaneva":
-            rows.append((int(view[1]) - 1, (frame - 5) // 100))
-        elif name == "kth":
-            rows.append((int(view[-1]) - 1, frame - 1))
-        elif METRIC[name][0] == "mocap":
-            rows.append((0, frame - 1))
-        else:
-            rows.append((places[view], (frame - 1) // 5))
-    return rows
+    """Camera and row of the film that each sample shows."""
+    return film_rows(METRIC[name][0], data.people)
 
 
 def truth_of(name: str, data) -> torch.Tensor:

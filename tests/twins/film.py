@@ -9,6 +9,7 @@ from PIL import Image
 
 from volpose.camera import Camera
 from volpose.crop import Box
+from volpose.data.people import People
 from volpose.skeleton import H36M_17, Skeleton, convert_joints
 from volpose.studio import Studio
 
@@ -61,6 +62,25 @@ def whole(crop: torch.Tensor, box: Box) -> Image.Image:
     frame = Image.new("RGB", (FRAME, FRAME))
     frame.paste(Image.fromarray(crop.permute(1, 2, 0).numpy()).resize((side, side)), (left, top))
     return frame
+
+
+def seen_by(kind: str, people: People) -> list[tuple[int, int]]:
+    """Camera and row of the film that each person shows, from what the reader of a kind says."""
+    places = {serial: k for k, serial in enumerate(SERIALS)}
+    rows = []
+    for view, frame, name in zip(people.view.tolist(), people.frame.tolist(),
+                                 people.picture.tolist(), strict=True):  # fmt: skip
+        if kind == "humaneva":
+            rows.append((int(view[1]) - 1, (frame - 5) // 100))
+        elif kind == "kth":
+            rows.append((int(view[-1]) - 1, frame - 1))
+        elif kind == "mocap":
+            rows.append((0, frame - 1))
+        elif kind == "mpii":
+            rows.append((int(name[0]), int(name[1:8])))
+        else:
+            rows.append((places[view], (frame - 1) // STEP))
+    return rows
 
 
 def frame_number(row: int) -> int:

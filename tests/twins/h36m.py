@@ -14,10 +14,10 @@ AUTHORS = [0, 4, 5, 6, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
 NATIVE_32 = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
 
 
-def names() -> list[str]:
+def names(subject: str = "S9") -> list[str]:
     """S9_Walking_1.54138969_000001 and so on, view after view."""
     return [
-        f"S9_Walking_1.{serial}_{frame_number(k):06d}"
+        f"{subject}_Walking_1.{serial}_{frame_number(k):06d}"
         for serial, view in zip(SERIALS, film(), strict=True)
         for k in range(len(view.pictures))
     ]
@@ -37,6 +37,7 @@ def columns(order: list[int]) -> dict[str, np.ndarray]:
 
 def save_pictures(folder: Path, paths: list[str]) -> None:
     pictures = [picture for view in film() for picture in view.pictures]
+    pictures *= len(paths) // len(pictures)  # as often as there are subjects
     for path, picture in zip(paths, pictures, strict=True):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         picture.save(folder / path, quality=95)
@@ -62,6 +63,19 @@ def write_struct(path: Path, data: dict[str, np.ndarray], pictures: list[str]) -
         "K": k,
     }
     scipy.io.savemat(path, {"annot": annot})
+
+
+def write_training(folder: Path) -> Path:
+    """annot/train.h5 with S1 and S5, who both do what the film shows."""
+    data = {key: np.concatenate([values] * 2) for key, values in columns(AUTHORS).items()}
+    pictures = names("S1") + names("S5")
+    (folder / "annot").mkdir(parents=True)
+    (folder / "annot" / "train_images.txt").write_text("".join(f"{n}.jpg\n" for n in pictures))
+    with h5py.File(folder / "annot" / "train.h5", "w") as stored:
+        for key in ("center", "scale", "part", "S"):
+            stored[key] = data[key]
+    save_pictures(folder, [f"images/{name}.jpg" for name in pictures])
+    return folder
 
 
 def write_authors(folder: Path, struct: bool = True) -> Path:
