@@ -247,6 +247,8 @@ def test_wrong_kinds_end_in_a_sentence(oracle, folders, capsys, tmp_path):
         ("data must be KIND:PATH", "train", "tiny", "--data", "studio:train"),
         ("data must be kth:PATH for Table 7, got 'h36m:", "reproduce", "table7", "--data", spec),
         ("no positions3d.txt", "reproduce", "table7", "--data", str(folders["h36m"])),
+        ("no rendered split in it (studio.json); expected KIND:PATH", "evaluate", "x",
+         "--data", str(folders["kth"])),
         ("no such folder", "reproduce", "table4", "--data", str(tmp_path / "nowhere")),
     ):  # fmt: skip
         assert words in refused(capsys, *arguments)

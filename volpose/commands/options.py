@@ -11,6 +11,7 @@ from volpose.data.opening import READERS, SPLITS
 from volpose.data.samples import Samples
 from volpose.precision import PRECISIONS
 from volpose.studio import CachedSplit, Studio
+from volpose.studio.files import HEADER
 from volpose.studio.variation import VARIATIONS
 
 REAL = "KIND:PATH of a real data set (volpose data check PATH)"
@@ -88,6 +89,8 @@ def open_samples(options: argparse.Namespace, size: int, count: int | None = Non
             count=options.count or count,
         )
     if Path(options.data).is_dir():
+        if not (Path(options.data) / HEADER).is_file():
+            raise ValueError(f"{options.data}: no rendered split in it ({HEADER}); expected {REAL}")
         refuse_given(options, ("count", "variation", "seed"), "a rendered folder")
         return CachedSplit(options.data)
     raise ValueError(

@@ -52,7 +52,8 @@ def measure_real(
     Paper: Tables 4 to 7.
     """
     protocol = PROTOCOLS[table]
-    spec = path if path.partition(":")[0] in READERS else f"{protocol.data}:{path}"
+    kind, colon, _ = path.partition(":")
+    spec = path if colon and kind in READERS else f"{protocol.data}:{path}"
     data = open_under(protocol, spec, "test", estimator.config.image_size, count)
     found = evaluate_real(
         estimator, data, protocol, ROOT[table], decoder, mirror, progress=True
