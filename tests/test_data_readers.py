@@ -34,11 +34,14 @@ METRIC = {
     "mmpose": ("h36m", "test", H36M_17, h36m.write_mmpose),
     "h36m-fetch": ("h36m", "test", H36M_17, h36m.write_processed),
     "h36m-fetch-old": ("h36m", "test", H36M_17, lambda f: h36m.write_processed(f, universal=True)),
+    "subjects-json": ("h36m", "test", H36M_17, h36m.write_json),
     "humaneva": ("humaneva", "test", HUMANEVA_15, others.write_humaneva),
     "kth": ("kth", "test", KTH_14, others.write_kth),
     "bvh": ("mocap", "train", H36M_17, mocap.write_bvh),
+    "videopose": ("mocap", "test", H36M_17, h36m.write_videopose),
     "acclaim": ("mocap", "train", H36M_17, mocap.write_acclaim),
 }
+SKELETAL = ("bvh", "acclaim")  # bones of which no joint follows for the nose, the spine, the pelvis
 FLAT = ("mat", "json", "h5")
 FILMED = tuple(name for name in METRIC if METRIC[name][0] != "mocap")
 SIZE = 64
@@ -84,6 +87,7 @@ def truth_of(name: str, data) -> torch.Tensor:
         if METRIC[name][0] == "mocap":  # which has no film's camera but one straight ahead
             world = film()[view].world[row]
             pose = torch.stack([world[:, 0], -world[:, 2], world[:, 1]], -1)
+        if name in SKELETAL:
             hips = [skeleton.index("left_hip"), skeleton.index("right_hip")]
             pose[skeleton.root] = pose[hips].mean(0)  # a convention of motion capture
         poses.append(pose)
@@ -108,15 +112,15 @@ def test_a_perfect_network_is_at_the_floor(opened, name):
     truth = truth_of(name, data)
     relative = root_relative(data.people.pose, data.skeleton.root)
     trunk = [data.skeleton.joints[j] in ("spine", "nose") for j in range(truth.shape[1])]
-    solid = ~torch.tensor(trunk) | (METRIC[name][0] != "mocap")
+    solid = ~torch.tensor(trunk) | (name not in SKELETAL)
     assert (relative - truth).norm(dim=-1)[:, solid].max() < 1
     some = range(0, len(data), 5)  # a sample of each camera
     batch = data.batch(some)
     known = batch.pose.isfinite().all(-1)
     missing = {batch.skeleton.joints[j] for j in (~known).any(0).nonzero()[:, 0].tolist()}
-    assert missing == ({"nose"} if METRIC[name][0] == "mocap" else set())
+    assert missing == ({"nose"} if name in SKELETAL else set())
     truth, predicted = truth[list(some)], lifted(data, batch)
-    if METRIC[name][0] == "mocap":  # the middle of the trunk stands for the spine
+    if name in SKELETAL:  # the middle of the trunk stands for the spine
         known[:, H36M_17.index("spine")] = False
     predicted = root_relative(predicted, batch.skeleton.root)
     assert mpjpe(predicted, truth, known).max() < 3

@@ -1,5 +1,6 @@
 """Human3.6M's three layouts, written as their own tools write them."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -153,4 +154,53 @@ def write_processed(folder: Path, universal: bool = False) -> Path:
             stored[f"intrinsics/{serial}"] = np.array([k[0, 0], k[0, 2], k[1, 1], k[1, 2]])
     paths = [f"imageSequence/{s}/img_{f:06d}.jpg" for s, f in zip(serials, frames, strict=True)]
     save_pictures(place, paths)
+    return folder
+
+
+def write_json(folder: Path) -> Path:
+    """annotations/Human36M_subject9_data.json and so on; Walking is action 14."""
+    place = folder / "annotations"
+    place.mkdir(parents=True)
+    images, cameras, poses = [], {}, {}
+    for number, view in enumerate(film(), 1):
+        camera = view.camera[0]
+        rotation = camera.rotation.numpy().astype(float)
+        cameras[str(number)] = {
+            "R": rotation.tolist(),
+            "t": (-rotation @ camera.position.numpy().astype(float)).tolist(),
+            "f": camera.focal.tolist(),
+            "c": camera.center.tolist(),
+        }
+        for k, world in enumerate(view.world):
+            stem = f"s_09_act_14_subact_01_ca_{number:02d}"
+            images.append(
+                {
+                    "id": len(images),
+                    "file_name": f"{stem}/{stem}_{frame_number(k):06d}.jpg",
+                    "width": 250,
+                    "height": 250,
+                    "subject": 9,
+                    "action_name": "Walking",
+                    "action_idx": 14,
+                    "subaction_idx": 1,
+                    "cam_idx": number,
+                    "frame_idx": frame_number(k) - 1,
+                }
+            )
+            poses[str(frame_number(k) - 1)] = world.tolist()
+    data = {"images": images, "annotations": []}
+    for name, value in (("data", data), ("camera", cameras), ("joint_3d", {"14": {"1": poses}})):
+        (place / f"Human36M_subject9_{name}.json").write_text(json.dumps(value))
+    save_pictures(folder / "images", [image["file_name"] for image in images])
+    return folder
+
+
+def write_videopose(folder: Path) -> Path:
+    """data_3d_h36m.npz; a dict in an array, meters, 32 points."""
+    folder.mkdir(parents=True)
+    world = film()[0].world.numpy()
+    pose = np.random.default_rng(0).normal(0, 1, (len(world), 32, 3))
+    pose[:, NATIVE_32] = world / 1000
+    stored = {"S9": {"Walking 1": pose.astype(np.float32)}, "S11": {}}
+    np.savez_compressed(folder / "data_3d_h36m.npz", positions_3d=stored)
     return folder

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
+from zipfile import ZipFile
 
 import h5py
 import numpy as np
@@ -90,6 +92,30 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             return {name: stored[name] for name in stored.files}
 
     return guarded(path, "a NumPy archive (.npz) of plain arrays", read)
+
+
+def archive_names(path: Path) -> list[str]:
+    """The names of the arrays in a NumPy archive, which is not read."""
+
+    def read() -> list[str]:
+        with ZipFile(path) as stored:
+            return [name.removesuffix(".npy") for name in stored.namelist()]
+
+    return guarded(path, "a NumPy archive (.npz)", read)
+
+
+def read_npz_plain(path: Path, name: str) -> Any:
+    """A pickled array of an archive that holds dicts, lists, texts, numbers and arrays of these."""
+
+    def read() -> Any:
+        with ZipFile(path) as stored:
+            stream = BytesIO(stored.read(f"{name}.npy"))
+        major = np.lib.format.read_magic(stream)[0]
+        fmt = np.lib.format
+        (fmt.read_array_header_1_0 if major == 1 else fmt.read_array_header_2_0)(stream)
+        return load_plain(stream.read())
+
+    return guarded(path, f"a NumPy archive (.npz) with plain values in {name}", read)
 
 
 def read_json(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Motion capture without pictures: BVH, ASF/AMC, or one NumPy archive of 17 joints.
+"""Motion capture without pictures: BVH, ASF/AMC, or one NumPy archive, ours or VideoPose3D's.
 
 A camera is put 5 m in front of every pose, level with the pelvis, so that samples are like those of
 other sets; their pictures are black. The paper's decoupled network learns depth from such data.
@@ -18,6 +18,7 @@ from volpose.data.bvh import Motion, read_bvh
 from volpose.data.files import column, read_npz, same_length, words
 from volpose.data.people import People, boxes_around
 from volpose.data.rotations import upright
+from volpose.data.videopose import is_videopose, read_videopose
 from volpose.skeleton import DERIVED, H36M_17
 
 DISTANCE, FOCAL, MIDDLE = 5000.0, 1145.0, 500.0  # mm, px, px: as in Human3.6M
@@ -83,7 +84,8 @@ def read_mocap(folder: Path, split: str, step: int = 1) -> People:
     if split == "test" and not archives:
         raise ValueError(f"{folder}: motions name no test split; expected split train")
     if archives:
-        return _people(folder, split, *_read_archive(archives[0], split, step))
+        read = read_videopose if is_videopose(archives[0]) else _read_archive
+        return _people(folder, split, *read(archives[0], split, step))
     poses, subjects, actions, frames = [], [], [], []
     for path in paths:
         pose = read_motion(path, step)

@@ -10,6 +10,7 @@ import numpy as np
 from volpose.data.dataset import PeopleData
 from volpose.data.h36m import mmpose_folder, read_mmpose
 from volpose.data.h36m_authors import authors_folder, read_authors
+from volpose.data.h36m_json import json_folder, read_json_subjects
 from volpose.data.h36m_processed import processed_folder, read_processed
 from volpose.data.humaneva import humaneva_folder, read_humaneva
 from volpose.data.kth import kth_sequences, read_kth
@@ -23,10 +24,11 @@ H36M_LAYOUTS = (
     (authors_folder, read_authors),
     (mmpose_folder, read_mmpose),
     (processed_folder, read_processed),
+    (json_folder, read_json_subjects),
 )
 H36M_EXPECTED = (
-    "annot/valid.h5 with images (the authors'), annotation_body3d with images (mmpose), or "
-    "S1/Directions-1/annot.h5 (h36m-fetch)"
+    "annot/valid.h5 with images (the authors'), annotation_body3d with images (mmpose), "
+    "S1/Directions-1/annot.h5 (h36m-fetch), or annotations/Human36M_subject9_data.json with images"
 )
 
 

@@ -42,8 +42,11 @@ class _Array:
     def __setstate__(self, state: tuple) -> None:
         self.state = state
 
-    def build(self) -> np.ndarray:
+    def build(self) -> Any:
         _, shape, kind, columns_first, data = self.state
+        if isinstance(data, list) and isinstance(kind, _Type) and kind.code[:1] == "O":
+            values = [_plain(value) for value in data]
+            return values[0] if shape == () else values
         if isinstance(data, str):  # pickled by Python 2
             data = data.encode("latin1")
         if not isinstance(kind, _Type) or not isinstance(data, bytes):
