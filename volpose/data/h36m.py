@@ -90,14 +90,14 @@ def check_order(names: list[Name], path: Path) -> None:
     Raises:
         ValueError: a sequence is not in one piece, or its frames do not follow each other.
     """
-    ended: set[Name] = set()
+    ended: set[tuple] = set()
     for before, name in pairwise(names):
-        sequence = name._replace(frame=0)
-        if before._replace(frame=0) != sequence:
-            ended.add(before._replace(frame=0))
+        last, sequence = before[:4], name[:4]  # all but the frame
+        if last != sequence:
+            ended.add(last)
         elif name.frame > before.frame:
             continue
-        if sequence in ended or before._replace(frame=0) == sequence:
+        if sequence in ended or last == sequence:
             raise ValueError(f"{path}: the names are not in the order of the frames: {name}")
 
 

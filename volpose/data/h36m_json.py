@@ -36,12 +36,13 @@ def json_folder(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def read_json_subjects(folder: Path, split: str) -> People:
+def read_json_subjects(folder: Path, split: str, step: int = 1) -> People:
     """Read one set of json files a subject; boxes are drawn around the joints.
 
     Args:
         folder: with annotations and images.
         split: train or test.
+        step: keep frames 1, 1 + step, 1 + 2 step, ...
 
     Raises:
         FileNotFoundError, ValueError: a file is missing or damaged, or the files disagree.
@@ -53,7 +54,7 @@ def read_json_subjects(folder: Path, split: str) -> People:
             f"{_path(place, SUBJECTS[split][0], 'data')}: not found; expected it or another of "
             f"the subjects {SUBJECTS[split]}"
         )
-    parts = [_read_subject(place, subject) for subject in there]
+    parts = [_read_subject(place, subject, step) for subject in there]
     pictures = [picture for part in parts for picture in part[0]]
     names = [name for part in parts for name in part[1]]
     world, cameras = (np.concatenate([part[k] for part in parts]) for k in (2, 3))
@@ -77,7 +78,7 @@ def _path(place: Path, subject: str, what: str) -> Path:
 
 
 def _read_subject(
-    place: Path, subject: str
+    place: Path, subject: str, step: int
 ) -> tuple[list[str], list[Name], np.ndarray, np.ndarray]:
     """Pictures, what their names say, poses (n, 17, 3) in the world and cameras (n, 16)."""
     path, joints_path = _path(place, subject, "data"), _path(place, subject, "joint_3d")
@@ -90,6 +91,8 @@ def _read_subject(
     pictures, names, poses, rows = [], [], [], []
     for number, image in enumerate(images):
         action, take, view, frame = _numbers(image, subject, path, number)
+        if (frame - 1) % step:
+            continue
         value: Any = joints
         for key in (action, take, frame - 1):
             value = value.get(str(key)) if isinstance(value, Mapping) else None

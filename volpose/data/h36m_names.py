@@ -11,7 +11,8 @@ from volpose.action_table import ACTIONS_15
 SUBJECTS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
 CAMERAS = ("54138969", "55011271", "58860488", "60457274")
 ALIASES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
-NAME = re.compile(r"(S\d+)_([A-Za-z]+)(?:[ _-](\d+))?\.(\d+)_(\d+)")
+SUFFIX = r"(?:\.(?i:jpg|jpeg|png))?"
+NAME = re.compile(rf"(?:.*/)?(S\d+)_([A-Za-z]+)(?:[ _-](\d+))?\.(\d+)_(\d+){SUFFIX}")
 
 
 class Name(NamedTuple):
@@ -46,8 +47,7 @@ def read_name(name: str, path: Path) -> Name:
     Raises:
         ValueError: the name is of another form, or says what Human3.6M does not have.
     """
-    stem = name.rpartition("/")[2]
-    found = NAME.fullmatch(re.sub(r"\.(jpg|jpeg|png)$", "", stem, flags=re.IGNORECASE))
+    found = NAME.fullmatch(name)
     if found is None:
         raise ValueError(
             f"{path}: expected names like S9_Posing_1.55011271_000001.jpg, found {name!r}"

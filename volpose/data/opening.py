@@ -21,9 +21,9 @@ from volpose.data.protocols import ANY_CAMERA, Protocol
 
 SPLITS = ("train", "test")
 H36M_LAYOUTS = (
-    (authors_folder, read_authors),
-    (mmpose_folder, read_mmpose),
-    (processed_folder, read_processed),
+    (authors_folder, lambda folder, split, _: read_authors(folder, split)),
+    (mmpose_folder, lambda folder, split, _: read_mmpose(folder, split)),
+    (processed_folder, lambda folder, split, _: read_processed(folder, split)),
     (json_folder, read_json_subjects),
 )
 H36M_EXPECTED = (
@@ -144,10 +144,10 @@ def recognize(folder: Path) -> str:
     )
 
 
-def _read_h36m(folder: Path, split: str, _: int) -> People:
+def _read_h36m(folder: Path, split: str, step: int) -> People:
     for find, read in H36M_LAYOUTS:
         if found := find(folder):
-            return read(found, split)
+            return read(found, split, step)
     raise FileNotFoundError(f"{folder}: no Human3.6M in it; expected {H36M_EXPECTED}")
 
 
