@@ -1,5 +1,7 @@
 """Switch on shape checks for the package: jaxtyping's annotations, checked by beartype."""
 
+import math
+
 import hypothesis
 import jaxtyping
 import pytest
@@ -19,6 +21,12 @@ hypothesis.settings.load_profile("volpose")
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_index(monkeypatch):
+    """A busy machine reads slowly; tests leave nothing in the user's cache."""
+    monkeypatch.setattr("volpose.data.index.SLOW", math.inf)
 
 
 @pytest.fixture

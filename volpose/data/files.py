@@ -7,7 +7,9 @@ in a file is ever executed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -38,6 +40,20 @@ def existing(path: Path, expected: str) -> Path:
     return path
 
 
+_read: ContextVar[list[Path] | None] = ContextVar("read", default=None)
+
+
+@contextmanager
+def recorded() -> Iterator[list[Path]]:
+    """A list that every file which is read in the block is added to."""
+    paths: list[Path] = []
+    token = _read.set(paths)
+    try:
+        yield paths
+    finally:
+        _read.reset(token)
+
+
 def guarded(path: Path, kind: str, read: Callable[[], T]) -> T:
     """What `read` returns.
 
@@ -47,6 +63,9 @@ def guarded(path: Path, kind: str, read: Callable[[], T]) -> T:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected {kind}")
+    paths = _read.get()
+    if paths is not None:
+        paths.append(path)
     try:
         return read()
     except NotImplementedError as error:

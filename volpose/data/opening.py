@@ -13,6 +13,7 @@ from volpose.data.h36m_authors import authors_folder, read_authors
 from volpose.data.h36m_json import json_folder, read_json_subjects
 from volpose.data.h36m_processed import processed_folder, read_processed
 from volpose.data.humaneva import humaneva_folder, read_humaneva
+from volpose.data.index import indexed
 from volpose.data.kth import kth_sequences, read_kth
 from volpose.data.mocap import mocap_files, read_mocap
 from volpose.data.mpii import mpii_file, read_mpii
@@ -33,7 +34,9 @@ H36M_EXPECTED = (
 
 
 def open_data(spec: str, split: str = "test", size: int = 256, step: int = 1) -> PeopleData:
-    """Open a data set; nothing is written, and pictures are read when a batch is asked for.
+    """Open a data set; pictures are read when a batch is asked for.
+
+    Nothing is written, but annotations that took long to read, see `volpose.data.index`.
 
     Args:
         spec: `KIND:PATH` with KIND one of h36m, humaneva, kth, mpii, mocap.
@@ -107,7 +110,12 @@ def read_people(kind: str, folder: Path, split: str, step: int = 1) -> People:
         raise ValueError(f"step must be at least 1, but is {step}")
     if not folder.exists():
         raise FileNotFoundError(f"{folder}: no such folder")
-    people = READERS[kind](folder, split, step)
+
+    def read() -> People:
+        return READERS[kind](folder, split, step)
+
+    # HumanEva-I's depend on which pictures there are, and are read fast
+    people = read() if kind == "humaneva" else indexed(folder, (kind, split, str(step)), read)
     if step == 1 or kind == "mocap":  # which has left frames out already
         return people
     return people.where((people.frame - 1) % step == 0)
