@@ -73,7 +73,8 @@ def film_limbs() -> torch.Tensor:
 @pytest.fixture
 def oracle(monkeypatch, tmp_path):
     """Every network is the oracle, and the working folder is empty."""
-    card = {"data": "Human3.6M train (film)", "mean_limbs_mm": film_limbs().tolist()}
+    card = {"data": "Human3.6M train (film)", "subjects": ["S1", "S5", "S6", "S7", "S8"]}
+    card["mean_limbs_mm"] = film_limbs().tolist()
     network, read = Oracle(CONFIG, nn.Linear(1, 1), card), PeopleData.batch
 
     def batch(self, indices):
@@ -121,6 +122,13 @@ def test_studio_weights_say_what_they_were_trained_on(oracle, folders):
     assert found["samples"] == 5
     assert found["differences"] == ["train", "test", "cameras", "root source", "number of frames"]
     assert "5 samples of 128 px, evenly spread over 12" in found["protocol"]
+
+
+def test_training_on_fewer_subjects_is_told(oracle, folders):
+    oracle.card["subjects"] = ["S1"]
+    found = evaluated("h36m", folders["h36m"], "--count", "2", "--root", "mean-limbs")
+    assert found["measured"]["train"] == ["S1"]
+    assert found["differences"][0] == "train"
 
 
 def test_humaneva(oracle, folders, capsys):
@@ -309,6 +317,7 @@ def test_training_on_real_pictures(tmp_path, monkeypatch, capsys):
     assert "trained: runs/tiny-h36m-seed0/weights.safetensors" in capsys.readouterr().out
     card = Estimator.load("runs/tiny-h36m-seed0/weights.safetensors").card
     assert card["data"] == "Human3.6M train (authors' layout), 24 samples of 64 px"
+    assert card["subjects"] == ["S1", "S5"]
     assert card["recipe"]["images"] == 24
     assert card["recipe"]["variation"] == "none, real pictures"
     assert "the terms of Human3.6M train" in card["licence"]

@@ -132,8 +132,11 @@ def _measured(
 ) -> Protocol:
     """The protocol with what was really done in place of what should have been."""
     people = data.people
-    trained = str(estimator.card.get("data", "not said"))
-    usual = trained.startswith(f"{TITLES[protocol.data]} train")
+    trained = (str(estimator.card.get("data", "not said")),)
+    if trained[0].startswith(f"{TITLES[protocol.data]} train"):
+        trained = protocol.train
+        if protocol.data in ("h36m", "humaneva"):  # the others' records name no persons
+            trained = _in_order(list(estimator.card.get("subjects", ["not said"])), trained)
     subjects = [
         f"{subject}, {action}" if protocol.data == "kth" else subject
         for subject, action in zip(people.subject.tolist(), people.action.tolist(), strict=True)
@@ -143,7 +146,7 @@ def _measured(
     lacking = {joint for joint, k in zip(people.skeleton.joints, known, strict=True) if not k}
     return replace(
         protocol,
-        train=protocol.train if usual else (trained,),
+        train=trained,
         test=_in_order(subjects, protocol.test),
         cameras=_in_order(people.view.tolist(), protocol.cameras),
         scored=tuple(name for name in protocol.scored if name not in lacking),

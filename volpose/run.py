@@ -122,6 +122,7 @@ class Run:
         return {
             "recipe": self.config.to_json(),
             "data": self.data,
+            "subjects": sorted(set(sample.subject)),
             "steps": self.step,
             "seconds": round(self.seconds, 1),
             "cpu_seconds": round(self.cpu_seconds, 1),

@@ -14,7 +14,7 @@ from volpose.studio import CachedSplit, Studio
 from volpose.studio.files import HEADER
 from volpose.studio.variation import VARIATIONS
 
-REAL = "KIND:PATH of a real data set (volpose data check PATH)"
+REAL = "KIND:PATH of a real data set, such as h36m:FOLDER"
 
 
 def positive(text: str) -> int:
