@@ -87,3 +87,17 @@ def test_the_papers_printed_average_is_not_the_mean_of_its_actions():
 def test_bad_tables_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         ActionTable.from_samples(**{**UNBALANCED, **change})
+
+
+def test_rows_follow_the_known_names():
+    names = ["Jogging S1", "Walking S2", "Walking S1", "Walking S2"]
+    known = ("Walking S1", "Walking S2", "Walking S3", "Jogging S1")
+    table = ActionTable.from_samples(
+        {"mm": torch.tensor([4.0, 1, 3, 2])}, names, "truth", "truth", "", known, "sequence", "pose"
+    )
+    assert list(table.rows) == ["Walking S1", "Walking S2", "Jogging S1"]
+    found = table.to_json()
+    assert list(found["sequences"]) == list(table.rows)
+    assert (found["mean_of_poses"], found["mean_of_sequences"]["mm"]) == ({"mm": 2.5}, 8.5 / 3)
+    words = [line.split("  ")[0].strip() for line in str(table).splitlines()[1:]]
+    assert (words[0], words[-2:]) == ("sequence", ["mean of poses", "mean of sequences"])

@@ -10,12 +10,13 @@ PACKAGE = ROOT / "volpose"
 
 # A module imports only from the lines above its own. A package's own name is its __init__.py.
 LEVELS = [
-    "skeleton grid camera model storage action_table loss_kernel precision flat team",
+    "skeleton grid camera model storage action_table loss_kernel precision flat team ahead",
     "affine",
     "crop targets released metrics augment fused",
     "losses decode steady network data.samples data data.safe_pickle data.matlab data.rotations",
     "refine animate video detect data.files data.people data.orders data.h36m_names data.resection",
-    "data.faults data.bvh data.h36m data.humaneva data.kth data.mpii data.protocols data.videopose data.index",
+    "data.faults data.bvh data.h36m data.humaneva data.kth data.mpii data.protocols data.videopose "
+    "data.index",
     "data.dataset data.amc data.h36m_authors data.h36m_processed data.h36m_json",
     "data.mocap",
     "data.opening",

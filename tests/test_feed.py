@@ -1,6 +1,7 @@
 """The feed: the same order however it is shared, each sample once, and no thread left behind."""
 
 import threading
+import time
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.small import CONFIG
+from volpose.ahead import read_ahead
 from volpose.feed import Feed, batch_order, chances
 from volpose.skeleton import H36M_17
 from volpose.team import Team
@@ -131,3 +133,18 @@ def test_close_ends_the_threads():
     feed.close()
     with pytest.raises(StopIteration):
         next(feed)
+
+
+def test_reading_ahead_keeps_the_order_and_the_errors():
+    def read(number: int) -> int:
+        time.sleep(0.002 * (number % 3))
+        if number == 30:
+            raise ValueError("thirty")
+        return number
+
+    assert list(read_ahead(read, range(25))) == list(range(25))
+    found = read_ahead(read, range(60))
+    assert [next(found) for _ in range(30)] == list(range(30))
+    with pytest.raises(ValueError, match="thirty"):
+        next(found)
+    assert list(read_ahead(read, [])) == []

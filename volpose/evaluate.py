@@ -11,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from volpose.affine import AffineCamera
+from volpose.ahead import read_ahead
 from volpose.data.samples import Batch, Samples
 from volpose.decode import limb_lengths, metric_pose, orthographic_pose, root_depth_from_limbs
 from volpose.estimator import Estimator
@@ -77,6 +78,7 @@ def judge_all(
     judge: Callable[[Batch], tuple[dict[str, Tensor], list[str]]],
     progress: bool = False,
     batch_size: int = 50,
+    ahead: bool = False,
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Errors of all samples, and the row of the table that each belongs to.
 
@@ -84,11 +86,18 @@ def judge_all(
         data: samples with truth.
         judge: gives both for a batch: metric -> (n,), and n names.
         progress, batch_size: as in `evaluate`.
+        ahead: threads read the next batches meanwhile; for pictures that must be decoded.
     """
+
+    def read(start: int) -> Batch:
+        return data.batch(list(range(start, min(start + batch_size, len(data)))))
+
     errors: list[dict[str, Tensor]] = []
     rows: list[str] = []
-    for start in tqdm(range(0, len(data), batch_size), disable=not progress, unit="batch"):
-        found, names = judge(data.batch(list(range(start, min(start + batch_size, len(data))))))
+    starts = range(0, len(data), batch_size)
+    batches = read_ahead(read, starts) if ahead else map(read, starts)
+    for batch in tqdm(batches, total=len(starts), disable=not progress, unit="batch"):
+        found, names = judge(batch)
         errors.append(found)
         rows += names
     joined = {name: torch.cat([e[name] for e in errors]) for name in errors[0]} if errors else {}

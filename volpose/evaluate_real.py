@@ -109,7 +109,7 @@ def evaluate_real(
     def judge(batch: Batch) -> Judged:
         return way.judge(estimator, batch, root, decoder, mirror)
 
-    errors, rows = judge_all(data, judge, progress, batch_size)
+    errors, rows = judge_all(data, judge, progress, batch_size, ahead=True)
     measured = _measured(protocol, way, estimator, data, root)
     row, sample = way.words
     table = ActionTable.from_samples(

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from volpose.ahead import read_ahead
 from volpose.augment import draw
 from volpose.data.samples import Samples
 from volpose.recipe import TrainConfig
 from volpose.skeleton import SKELETONS, convert_joints
 from volpose.team import Team
-
-AHEAD = 4  # batches that wait to be used
-READERS = 2  # threads: reading and decoding leave Python's lock to others
 
 
 class Feed:
@@ -65,7 +61,7 @@ class Feed:
         team.check_batch(config.batch_size)
         team.check_batch(config.batch_2d)
         self._rows(first)  # an error now, not later
-        self._batches = self._read_ahead(first, last)
+        self._batches = read_ahead(self._read, range(first, last))
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         return self
@@ -81,20 +77,6 @@ class Feed:
     def close(self) -> None:
         """Stop reading."""
         self._batches.close()
-
-    def _read_ahead(self, first: int, last: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        with ThreadPoolExecutor(READERS) as readers:
-            waiting = deque()
-            try:
-                for step in range(first, last):
-                    waiting.append(readers.submit(self._read, step))
-                    if len(waiting) > AHEAD:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
 
     def _rows(self, step: int) -> list[Tensor]:
         rows = [batch_order(self.config, step, len(self.data))]
