@@ -250,6 +250,8 @@ def test_wrong_kinds_end_in_a_sentence(oracle, folders, capsys, tmp_path):
         ("--variation cannot be chosen for a real", "evaluate", "x", "--data", spec,
          "--variation", "wild"),
         ("--split cannot be chosen for the studio", "evaluate", "x", "--split", "train"),
+        ("--root cannot be chosen for mpii", "evaluate", "x", "--data", f"mpii:{folders['mpii']}",
+         "--root", "truth"),
         ("--cache cannot be chosen for a real", "train", "tiny", "--data", spec, "--cache", "c"),
         ("no depth to train on", "train", "tiny", "--data", f"mpii:{folders['mpii']}"),
         ("data must be KIND:PATH", "train", "tiny", "--data", "studio:train"),

@@ -49,6 +49,8 @@ class Measurement:
 
     def __str__(self) -> str:
         told = f"not as there: {', '.join(self.differences)}" if self.differences else "as there"
+        if self.protocol.data == "mpii":
+            told = "the paper measures nothing there"
         return f"{self.protocol}\n{told}\n{self.table}"
 
 

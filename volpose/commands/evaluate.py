@@ -62,6 +62,8 @@ def run(options: argparse.Namespace) -> None:
 def _on_real(options: argparse.Namespace, estimator: Estimator) -> Measurement:
     shared.refuse_given(options, ("variation", "seed"), "a real data set")
     protocol = protocol_of(parse(options.data)[0])
+    if protocol.data == "mpii":
+        shared.refuse_given(options, ("root",), "mpii, which has no depth")
     split, size = options.split or "test", estimator.config.image_size
     data = open_under(protocol, options.data, split, size, options.count)
     how = options.root, options.decoder, options.mirror
