@@ -253,6 +253,8 @@ def test_wrong_kinds_end_in_a_sentence(oracle, folders, capsys, tmp_path):
         ("--root cannot be chosen for mpii", "evaluate", "x", "--data", f"mpii:{folders['mpii']}",
          "--root", "truth"),
         ("--cache cannot be chosen for a real", "train", "tiny", "--data", spec, "--cache", "c"),
+        ("needs pictures with 2D labels", "train", "tiny", "--share-2d", "0.5"),
+        ("studio: and one of default", "train", "tiny", "--data-2d", "studio:test"),
         ("no depth to train on", "train", "tiny", "--data", f"mpii:{folders['mpii']}"),
         ("data must be KIND:PATH", "train", "tiny", "--data", "studio:train"),
         ("data must be kth:PATH for Table 7, got 'h36m:", "reproduce", "table7", "--data", spec),
@@ -326,6 +328,20 @@ def test_training_on_real_pictures(tmp_path, monkeypatch, capsys):
     assert torch.allclose(torch.tensor(card["mean_limbs_mm"]), film_limbs(), atol=1.0)
     other = main([*arguments, "--device", "cpu", "--images", "20"])  # is another run
     assert other == 2
+
+
+def test_training_with_photographs_that_have_2d_labels(folders, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = ["--data", f"h36m:{h36m.write_training(tmp_path / 'data')}"]
+    data += ["--data-2d", f"mpii:{folders['mpii']}", "--share-2d", "0.125"]
+    options = ["--samples", "32", "--threads", "1", "--device", "cpu"]
+    assert main(["train", "tiny", *data, *options]) == 0
+    card = Estimator.load("runs/tiny-h36m-2d-seed0/weights.safetensors").card
+    assert card["recipe"]["share_2d"] == 0.125
+    assert "2D labels: MPII" in card["data"]
+    assert "the terms of Human3.6M train" in card["licence"]
+    assert "the terms of MPII" in card["licence"]
+    assert torch.allclose(torch.tensor(card["mean_limbs_mm"]), film_limbs(), atol=1.0)
 
 
 def test_training_takes_the_joints_of_the_data(tmp_path, monkeypatch):

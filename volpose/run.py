@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,8 +112,15 @@ class Run:
         model.to(memory_format=torch.channels_last)
         return Estimator(self.config.network, model.eval())
 
-    def card(self, data: Samples, team: Team) -> dict:
-        """Where the weights come from, and the mean limb lengths (mm) of the training subjects."""
+    def card(self, sources: Sequence[Samples], team: Team) -> dict:
+        """Where the weights come from, and the mean limb lengths (mm) of the training subjects.
+
+        Args:
+            sources: the training set, and others that took part.
+            team: the processes of the run.
+        """
+        data = sources[0]
+        licences = dict.fromkeys(getattr(source, "licence", STUDIO_LICENCE) for source in sources)
         skeleton = SKELETONS[self.config.network.skeleton]
         every = max(1, len(data) // 500 // team.size) * team.size
         sample = data.batch(list(range(team.rank, len(data), every)))
@@ -130,7 +138,7 @@ class Run:
             "threads": torch.get_num_threads(),
             "hardware": hardware(device),
             "torch": torch.__version__,
-            "licence": getattr(data, "licence", STUDIO_LICENCE),
+            "licence": "; and ".join(licences),
             "mean_limbs_mm": [round(x, 2) for x in lengths.tolist()],
         }
 

@@ -86,7 +86,7 @@ def fit(
             _loop(run, feed, journal, stop, bar, last, team)
     estimator = run.estimator()
     if run.step == config.steps:
-        estimator.card.update(run.card(data, team))
+        estimator.card.update(run.card(feed.sources, team))
         if team.leads:
             estimator.save(folder / "weights.safetensors")
         team.wait()

@@ -26,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
     parser.add_argument("preset", choices=PRESETS)
     parser.add_argument("--data", metavar="DATA", help=f"default: the studio; {shared.REAL}")
+    words = f"more pictures, with 2D labels: studio:VARIATION or {shared.REAL}"
+    parser.add_argument("--data-2d", metavar="DATA", help=words)
+    words = "of each batch with 2D labels; default: 0.5 with --data-2d"
+    parser.add_argument("--share-2d", type=float, metavar="SHARE", help=words)
     parser.add_argument("--network", choices=KINDS, help="another kind of network, same recipe")
     parser.add_argument("--variation", choices=tuple(VARIATIONS), help="of the studio")
     parser.add_argument("--seed", type=shared.seed, default=0)
@@ -53,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
     names = ("variation", "images", "samples", "precision", "recompute")
     given = {k: getattr(options, k) for k in names}
     config = replace(config, seed=options.seed, **{k: v for k, v in given.items() if v})
+    config = replace(config, share_2d=_share_2d(options))
     folder = options.out or Path("runs") / _run_name(options, config)
     if any(p.exists() and not p.is_dir() for p in (folder, *folder.parents)):
         raise NotADirectoryError(
@@ -67,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
         data = _studio(config, options.cache, team)
     else:
         config, data = _real(config, options)
-    fit(config, data, folder, team)
+    fit(config, data, folder, team, data_2d=_data_2d(config, options, team))
     if team.leads:
         print(f"trained: {folder / 'weights.safetensors'}; loss curve: {folder / 'log.csv'}")
 
@@ -75,6 +80,7 @@ def run(options: argparse.Namespace) -> None:
 def _run_name(options: argparse.Namespace, config: TrainConfig) -> str:
     kind = (options.data or "").partition(":")[0]
     parts = [options.preset, kind, options.network, options.variation]
+    parts += ["2d"] if options.data_2d else []
     return "-".join([p for p in parts if p] + [f"seed{config.seed}"])
 
 
@@ -88,6 +94,29 @@ def _real(config: TrainConfig, options: argparse.Namespace) -> tuple[TrainConfig
         raise ValueError(f"{options.data}: no depth to train on; expected h36m, humaneva or kth")
     network = replace(config.network, skeleton=data.skeleton.name)
     return replace(config, network=network, images=len(data), variation=REAL), data
+
+
+def _share_2d(options: argparse.Namespace) -> float:
+    if options.data_2d is None and options.share_2d is not None:
+        raise ValueError("--share-2d needs pictures with 2D labels: --data-2d")
+    usual = 0.5 if options.data_2d else 0.0
+    return usual if options.share_2d is None else options.share_2d
+
+
+def _data_2d(config: TrainConfig, options: argparse.Namespace, team: Team) -> Samples | None:
+    """Where pictures with 2D labels come from; the depths of the studio's are not looked at."""
+    if options.data_2d is None:
+        return None
+    kind, _, variation = options.data_2d.partition(":")
+    if kind != "studio":
+        size = config.network.image_size
+        return open_under(protocol_of(parse(options.data_2d)[0]), options.data_2d, "train", size)
+    if variation not in VARIATIONS:
+        raise ValueError(
+            f"--data-2d must be studio: and one of {', '.join(VARIATIONS)}, or {shared.REAL}; "
+            f"got {options.data_2d!r}"
+        )
+    return _studio(replace(config, variation=variation), options.cache, team)
 
 
 def _studio(config: TrainConfig, folder: Path | None, team: Team) -> Samples:
