@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from volpose.decoupled import Decoupled
 from volpose.model import (
     CoarseToFine,
     CoordinateRegression,
-    Decoupled,
     Hourglass,
     check_z_bins,
     count_parameters,

@@ -29,6 +29,7 @@ from volpose.decode import (
     peak_voxel,
     root_depth_from_limbs,
 )
+from volpose.decoupled import Decoupled
 from volpose.estimator import Estimator
 from volpose.evaluate import evaluate
 from volpose.grid import Grid
@@ -46,7 +47,6 @@ from volpose.metrics import (
 from volpose.model import (
     CoarseToFine,
     CoordinateRegression,
-    Decoupled,
     Hourglass,
     Residual,
     count_parameters,

@@ -15,6 +15,7 @@ from volpose import __version__, pretrained
 from volpose.commands import evaluate, train
 from volpose.commands import options as shared
 from volpose.data import command as data_command
+from volpose.lift import command as lift
 from volpose.predict import predict, read_image
 from volpose.reproduce import command as reproduce
 from volpose.storage import complete_or_absent
@@ -60,6 +61,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_render(commands.add_parser("render", help="render a split of the studio to a folder"))
     _add_bench(commands.add_parser("bench", help="how fast this machine is at it, as ratios"))
     data_command.add_arguments(commands.add_parser("data", help="look real data sets over"))
+    words = "2D joints to metric poses: train, evaluate, use"
+    lift.add_arguments(commands.add_parser("lift", help=words), shared.positive, _numbers)
     words = "measure and print a table of the paper"
     reproduce.add_arguments(commands.add_parser("reproduce", help=words))
     return parser

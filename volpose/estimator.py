@@ -21,7 +21,7 @@ from volpose.decode import (
     window_voxel,
 )
 from volpose.grid import Grid
-from volpose.network import NetworkConfig
+from volpose.network import LIFTING, NetworkConfig
 from volpose.precision import convolve_in_bf16, resolve
 from volpose.skeleton import SKELETONS, Skeleton, mirror_joints
 from volpose.storage import load_weights, read_safetensors, write_safetensors
@@ -88,8 +88,10 @@ class Estimator:
         """Bring crops to the network's range and size: [0, 1], area-averaged.
 
         Raises:
-            ValueError: the crops are smaller than the network's input.
+            ValueError: the crops are smaller than the network's input, or it sees no pictures.
         """
+        if self.config.kind in LIFTING:
+            raise ValueError("a lifting network takes 2D joints, not images; use volpose.lift")
         size = self.config.image_size
         images = images.to(next(self.model.parameters()).device)
         if images.shape[-1] < size:

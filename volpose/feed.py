@@ -61,12 +61,12 @@ class Feed:
         team.check_batch(config.batch_size)
         team.check_batch(config.batch_2d)
         self._rows(first)  # an error now, not later
-        self._batches = read_ahead(self._read, range(first, last))
+        self._batches = read_ahead(self.read, range(first, last))
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         return self
 
-    def __next__(self) -> tuple[Tensor, Tensor, Tensor]:
+    def __next__(self) -> tuple[Tensor, ...]:
         """Images (B, 3, S, S) uint8, places (B, J, 3), and their random numbers (B, 7)."""
         start = time.perf_counter()
         try:
@@ -84,7 +84,8 @@ class Feed:
             rows.append(batch_order(self.config, step, len(self.data_2d), with_2d=True))
         return rows
 
-    def _read(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
+    def read(self, step: int) -> tuple[Tensor, ...]:
+        """What a step sees of the pictures: this process's share of the batch."""
         mine = slice(self.team.rank, None, self.team.size)
         rows, chance = self._rows(step), chances(self.config, step)
         sizes = [len(part) for part in rows]
@@ -112,7 +113,7 @@ class Feed:
 
 def chances(config: TrainConfig, step: int) -> Float[Tensor, "B 7"]:
     """The random numbers that vary the pictures of a step, of all processes."""
-    return draw(config.batch_size, _generator(config.seed, 2, step))
+    return draw(config.batch_size, random_stream(config.seed, 2, step))
 
 
 def batch_order(
@@ -145,10 +146,10 @@ def _epoch_order(
     stream: tuple[int, int, int], steps: int, batch: int
 ) -> Int[Tensor, "steps batch"]:
     """Column k holds the numbers k, k + batch, k + 2 batch, ... in random order."""
-    keys = torch.rand(steps, batch, generator=_generator(*stream), dtype=torch.float64)
+    keys = torch.rand(steps, batch, generator=random_stream(*stream), dtype=torch.float64)
     return keys.argsort(0) * batch + torch.arange(batch)
 
 
-def _generator(seed: int, stream: int, count: int) -> torch.Generator:
-    """A random stream that depends on nothing but three numbers."""
+def random_stream(seed: int, stream: int, count: int) -> torch.Generator:
+    """A random stream that depends on nothing but three numbers; 1 to 3 are a `Feed`'s own."""
     return torch.Generator().manual_seed((seed * 4 + stream) * 1_000_003 + count)

@@ -7,12 +7,15 @@ from dataclasses import asdict, dataclass, fields
 
 from torch import nn
 
+from volpose.decoupled import Decoupled, HeatmapsToVolume
 from volpose.grid import Grid
-from volpose.model import CoarseToFine, CoordinateRegression, Decoupled
+from volpose.lift.perceptron import Perceptron
+from volpose.model import CoarseToFine, CoordinateRegression
 from volpose.released import ReleasedCoarseToFine
 from volpose.skeleton import SKELETONS
 
-KINDS = ("coarse-to-fine", "coordinate", "decoupled", "released")
+KINDS = ("coarse-to-fine", "coordinate", "decoupled", "released")  # from pictures
+LIFTING = ("lift", "lift-perceptron")  # from 2D joints
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,10 @@ class NetworkConfig:
     """A network's kind and sizes, and the grid it predicts on.
 
     Args:
-        kind: one of `KINDS`.
+        kind: one of `KINDS` or `LIFTING`.
         z_bins: depth resolution of each volume; the last is the grid's.
         features, hourglass_depth, residuals: size of the network, as in `CoarseToFine`.
-        image_size: side of the crop, px; volumes have a quarter of it.
+        image_size: side of the crop, px; heatmaps and volumes have a quarter of it.
         sigma: of the targets, voxels.
         depth_limits: of the grid, mm from the root.
         skeleton: a key of `SKELETONS`.
@@ -43,8 +46,8 @@ class NetworkConfig:
     skeleton: str = "h36m17"
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"network kind must be one of {KINDS}, got {self.kind!r}")
+        if self.kind not in KINDS + LIFTING:
+            raise ValueError(f"network kind must be one of {KINDS + LIFTING}, got {self.kind!r}")
         if self.skeleton not in SKELETONS:
             raise ValueError(f"skeleton must be one of {tuple(SKELETONS)}, got {self.skeleton!r}")
         multiple = 4 * 2**self.hourglass_depth
@@ -68,6 +71,10 @@ class NetworkConfig:
             return CoordinateRegression(joints, self.image_size // 4, *size)
         if self.kind == "released":
             return ReleasedCoarseToFine(joints, self.z_bins, self.features)
+        if self.kind == "lift-perceptron":
+            return Perceptron(joints, self.features, self.residuals)
+        if self.kind == "lift":
+            return HeatmapsToVolume(joints, self.z_bins, *size)
         return (Decoupled if self.kind == "decoupled" else CoarseToFine)(joints, self.z_bins, *size)
 
     def to_json(self) -> dict:

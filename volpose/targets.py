@@ -96,7 +96,9 @@ def gaussian_volume(
     return target.volume() * target.valid[..., None, None, None]
 
 
-def gaussian(center: Float[Tensor, "*batch"], count: int, sigma: float) -> Float[Tensor, "*b n"]:
+def gaussian(
+    center: Float[Tensor, "*batch"], count: int, sigma: float | Float[Tensor, "*#batch 1"]
+) -> Float[Tensor, "*b n"]:
     """A one-dimensional Gaussian with peak 1 sampled at 0 ... count - 1; zero where below 1e-12.
 
     Without the cut, products of tails are denormal numbers, and a CPU needs many times longer for

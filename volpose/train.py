@@ -8,8 +8,10 @@ or ``accelerate launch``: each takes a share of every batch, and the first one w
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +34,18 @@ CHECKPOINT_SECONDS = 60.0
 LOG_STEPS = 25
 
 
+class Task(NamedTuple):
+    """What a network learns, if not to read poses in pictures.
+
+    Attributes:
+        feed: makes the batches of a run; called like `Feed`, and with its methods.
+        gradient: called as ``gradient(run, *batch, team)``; returns what `step_gradient` does.
+    """
+
+    feed: Callable[..., Feed]
+    gradient: Callable[..., tuple[Tensor, Tensor]]
+
+
 def fit(
     config: TrainConfig,
     data: Samples,
@@ -40,6 +54,7 @@ def fit(
     progress: bool = True,
     until: int | None = None,
     data_2d: Samples | None = None,
+    task: Task | None = None,
 ) -> Estimator:
     """Train a network, or go on with a run that was stopped.
 
@@ -51,6 +66,7 @@ def fit(
         progress: show a progress bar.
         until: stop after this many steps; the run can be resumed.
         data_2d: samples with 2D labels, of which each batch takes the recipe's ``share_2d``.
+        task: what is learned, if not to read poses in pictures.
 
     Returns:
         The trained network; it is also written to ``weights.safetensors``.
@@ -72,7 +88,7 @@ def fit(
         names = str(data) if data_2d is None else f"{data}; 2D labels: {data_2d}"
         run = Run.new(config, names, team)
         run.restore(folder)
-        feed = Feed(config, data, run.step, last, team, data_2d)
+        feed = (task.feed if task else Feed)(config, data, run.step, last, team, data_2d)
         stack.callback(feed.close)
         journal = stack.enter_context(Journal(run, folder if team.leads else None))
         stop = stack.enter_context(StopRequest())
@@ -83,7 +99,7 @@ def fit(
             unit="img",
         )
         with bar:
-            _loop(run, feed, journal, stop, bar, last, team)
+            _loop(run, feed, journal, stop, bar, last, team, task)
     estimator = run.estimator()
     if run.step == config.steps:
         estimator.card.update(run.card(feed.sources, team))
@@ -94,13 +110,21 @@ def fit(
 
 
 def _loop(
-    run: Run, feed: Feed, journal: Journal, stop: StopRequest, bar: tqdm, last: int, team: Team
+    run: Run,
+    feed: Feed,
+    journal: Journal,
+    stop: StopRequest,
+    bar: tqdm,
+    last: int,
+    team: Team,
+    task: Task | None,
 ) -> None:
     """Steps until ``last``; a log row now and then, a checkpoint every minute and at the end."""
     saved = time.perf_counter()
-    for images, places, chance in feed:
+    gradient = task.gradient if task else step_gradient
+    for batch in feed:
         wall, cpu = time.perf_counter(), time.process_time()
-        run.apply(*step_gradient(run, images, places, chance, team))
+        run.apply(*gradient(run, *batch, team))
         run.seconds += time.perf_counter() - wall
         run.cpu_seconds += time.process_time() - cpu
         run.waited, feed.waited = run.waited + feed.waited, 0.0

@@ -1,0 +1,395 @@
+"""Lifting: virtual cameras, faulty detectors, and a network that learns from them."""
+
+import json
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.forks import same_bits
+from volpose.__main__ import main
+from volpose.camera import Camera
+from volpose.decode import limb_lengths, metric_pose
+from volpose.estimator import Estimator
+from volpose.feed import random_stream
+from volpose.grid import Grid
+from volpose.lift.bodies import FACTORS, SIDES, STATURE, mirror_some, resample_bodies
+from volpose.lift.cameras import seen_from, turned_to, virtual_cameras
+from volpose.lift.faults import Counted, Faults, Found
+from volpose.lift.heatmaps import draw_heatmaps
+from volpose.lift.lifter import Lifter, compromise, lift
+from volpose.lift.motions import Motions
+from volpose.lift.people import seen_people
+from volpose.lift.training import PERCEPTRON, TASK, VOLUME, LiftFeed, train_lifter
+from volpose.metrics import mpjpe, root_relative
+from volpose.network import NetworkConfig
+from volpose.skeleton import H36M_17
+from volpose.targets import gaussian_volume
+from volpose.team import Team
+from volpose.train import fit
+
+LEFT_HIP, RIGHT_HIP = H36M_17.index("left_hip"), H36M_17.index("right_hip")
+# standing, facing +y with z up, mm from the pelvis; the left of the body is at x < 0
+STANDING = torch.tensor(
+    [
+        *([0, 0, 0], [90, 0, 0], [95, 10, -430], [95, -20, -850]),
+        *([-90, 0, 0], [-95, 10, -430], [-95, -20, -850]),
+        *([0, 0, 220], [0, 0, 450], [0, 80, 590], [0, 20, 760]),
+        *([-190, 0, 440], [-220, 0, 160], [-220, 60, -90]),
+        *([190, 0, 440], [220, 0, 160], [220, 60, -90]),
+    ]
+).float()
+
+
+def people(count: int, seed: int = 0) -> torch.Tensor:
+    """People (count, 17, 3) who stand, bend their arms and lift their knees."""
+    generator = torch.Generator().manual_seed(seed)
+    pose = STANDING.repeat(count, 1, 1)
+    for joint, (chain, most) in {
+        "left_hip": ((5, 6), 1.2),
+        "right_hip": ((2, 3), 1.2),
+        "left_shoulder": ((12, 13), 2.5),
+        "right_shoulder": ((15, 16), 2.5),
+    }.items():
+        angle = most * torch.rand(count, generator=generator)
+        c, s, zero = angle.cos(), angle.sin(), torch.zeros(count)
+        rows = [[zero + 1, zero, zero], [zero, c, -s], [zero, s, c]]  # forward and up
+        turn = torch.stack([torch.stack(row, -1) for row in rows], -2)
+        start = pose[:, [H36M_17.index(joint)]]
+        pose[:, chain] = (pose[:, chain] - start) @ turn.mT + start
+    return pose
+
+
+def motions(count: int, seed: int = 0) -> Motions:
+    return Motions(people(count, seed), np.full(count, "wave"), f"{count} people")
+
+
+def stream(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+# Bodies
+
+
+def test_new_bodies_keep_their_pose():
+    pose = people(200)
+    other = resample_bodies(pose, stream())
+    before, after = (
+        torch.stack([p[:, b] - p[:, a] for a, b in H36M_17.limbs], 1) for p in (pose, other)
+    )
+    cosine = torch.cosine_similarity(before, after, dim=-1)
+    assert cosine.min() > 0.9999
+    ratio = after.norm(dim=-1) / before.norm(dim=-1)
+    for column, (_, joint) in enumerate(H36M_17.limbs):
+        part = H36M_17.joints[joint].removeprefix("left_").removeprefix("right_")
+        low, high = FACTORS[part]
+        assert ratio[:, column].min() >= low * STATURE[0] * (1 - SIDES) - 1e-4
+        assert ratio[:, column].max() <= high * STATURE[1] * (1 + SIDES) + 1e-4
+        assert ratio[:, column].std() > 0.02
+    left, right = (ratio[:, [j - 1 for j in (LEFT_HIP, RIGHT_HIP)]]).unbind(-1)
+    assert (left / right - 1).abs().max() < 2.2 * SIDES
+
+
+def test_an_unknown_nose_spoils_no_other_joint():
+    pose = people(3)
+    pose[:, H36M_17.index("nose")] = torch.nan
+    known = resample_bodies(pose, stream()).isfinite().all(-1)
+    assert bool((known == pose.isfinite().all(-1)).all())
+
+
+def test_half_of_the_people_become_their_mirror_image():
+    pose = people(400)
+    mirrored = mirror_some(pose, stream())
+    turned = (mirrored != pose).flatten(1).any(-1)
+    assert 0.4 < turned.float().mean() < 0.6
+    assert torch.allclose(limb_lengths(mirrored, H36M_17.limbs)[:, 0], torch.tensor(90.0))
+    assert bool((mirrored[:, LEFT_HIP, 0] < 0).all())  # who faces +y has the left at x < 0
+
+
+# Cameras
+
+
+def test_cameras_stand_all_around_low_and_high_and_have_the_person_in_the_crop():
+    pose = people(2000)
+    seen = seen_people(pose, Counted().find, stream())
+    flat, depth = seen.places[..., :2], seen.places[..., 2]
+    assert flat.min() > 20
+    assert flat.max() < 236
+    longest = (flat.amax(1) - flat.amin(1)).amax(-1)
+    assert torch.allclose(longest, torch.tensor(256 / 1.25), atol=0.1)
+    assert seen.pose[..., 2].min() > 300
+    assert depth[:, H36M_17.root].abs().max() == 0
+    # in the frame of a camera that looks straight at the person: where is up, where is the left
+    up = torch.nn.functional.normalize(
+        seen.pose[:, H36M_17.index("thorax")] - seen.pose[:, 0], dim=-1
+    )
+    elevation = torch.rad2deg(torch.asin(-up[:, 2]))
+    assert elevation.quantile(0.05) < 0
+    assert elevation.quantile(0.95) > 35
+    assert elevation.min() > -45
+    assert elevation.max() < 80
+    roll = torch.rad2deg(torch.atan2(up[:, 0], -up[:, 1]))
+    assert 2 < roll.std() < 15
+    left = seen.pose[:, LEFT_HIP] - seen.pose[:, RIGHT_HIP]
+    yaw = torch.atan2(left[:, 2], left[:, 0])
+    quarters = torch.histc(yaw, 4, -math.pi, math.pi) / len(yaw)
+    assert quarters.min() > 0.2
+
+
+def test_the_projected_pose_is_what_the_detector_finds():
+    seen = seen_people(people(50), Counted().find, stream())
+    assert torch.allclose(seen.found.joints, seen.places[..., :2], atol=0.02)
+    depth = seen.pose[:, H36M_17.root, 2]
+    pose = metric_pose(seen.places, seen.box, seen.view, depth)
+    assert torch.allclose(pose, seen.pose, atol=1.0)
+
+
+def test_a_camera_turned_to_a_point_sees_it_in_the_middle():
+    camera = Camera.from_values(900, 900, 500, 300)
+    points = torch.tensor([[500.0, 300.0], [0.0, 600.0], [900.0, 10.0]])
+    view = turned_to(camera, points)
+    middle = seen_from(view, camera, points[:, None])
+    assert middle.abs().max() < 1e-3
+    identity = view.rotation @ view.rotation.mT
+    assert torch.allclose(identity, torch.eye(3).expand(3, 3, 3), atol=1e-5)
+    assert torch.allclose(view.rotation[0], torch.eye(3), atol=1e-6)
+
+
+def test_batches_follow_from_seed_and_step_alone():
+    config = replace(VOLUME, images=64, samples=6400, batch_size=32)
+    feed = LiftFeed(config, motions(64), 0, 9, Team())
+    again = LiftFeed(config, motions(64), 3, 9, Team())
+    assert all(map(torch.equal, feed.read(3), again.read(3)))
+    assert not torch.equal(feed.read(3)[0], feed.read(4)[0])
+    other = LiftFeed(replace(config, seed=1), motions(64), 0, 9, Team())
+    assert not torch.equal(feed.read(3)[0], other.read(3)[0])
+    halves = [LiftFeed(config, motions(64), 0, 9, Team(rank, 2)).read(3)[0] for rank in (0, 1)]
+    assert torch.equal(torch.stack(halves, 1).flatten(0, 1), feed.read(3)[0])
+
+
+# Faults
+
+
+def detected(
+    faults: Faults | Counted, count: int = 4000
+) -> tuple[torch.Tensor, Found, torch.Tensor]:
+    """Joints in a crop of 512 px, what was found, and the distances in px of a crop of 256."""
+    joints = 100 + 300 * torch.rand(count, 17, 2, generator=stream(1))
+    found = faults.find(joints, torch.full((count,), 512.0), stream())
+    return joints, found, (found.joints - joints).norm(dim=-1) / 2
+
+
+def test_counted_faults_are_what_they_say():
+    _, found, off = detected(Counted(5.0, 2))
+    assert (off.square().mean() / 2).sqrt() == pytest.approx(5.0, rel=0.02)
+    assert bool(((found.confidence == 0).sum(-1) == 2).all())
+    assert found.confidence[:, H36M_17.root].min() == 1
+    assert detected(Counted())[2].max() == 0
+
+
+def test_detectors_of_training_err_as_often_as_they_should():
+    only = Faults(*[0.0] * 10)
+    assert detected(only)[2].max() == 0
+    assert detected(only)[1].confidence.min() == 1
+    _, found, off = detected(replace(Faults(), stand_ins=0.0))
+    sharp = (off.median(-1).values < 0.01).float().mean()
+    assert 0.3 < sharp < 0.6
+    assert 1.0 < off.mean() < 5.0
+    missing = (found.confidence == 0).float().mean()
+    assert 0.02 < missing < 0.1
+    assert (found.confidence > 0).sum(-1).min() >= 4
+    unsure = (found.confidence > 0) & (found.confidence < 1)
+    assert (
+        off[unsure & (found.confidence > 0.8)].mean()
+        < off[unsure & (found.confidence < 0.6)].mean()
+    )
+
+
+def test_swaps_exchange_legs_or_arms():
+    joints, found, _ = detected(replace(Faults(*[0.0] * 10), swapped=0.1))
+    swapped = (found.joints[:, LEFT_HIP] == joints[:, RIGHT_HIP]).all(-1)
+    assert bool((found.joints[swapped][:, RIGHT_HIP] == joints[swapped][:, LEFT_HIP]).all())
+    assert 0.15 < swapped.float().mean() < 0.21  # legs alone or all, not both at once
+
+
+def test_a_border_cuts_one_side_and_leaves_enough():
+    joints, found, _ = detected(replace(Faults(*[0.0] * 10), cut=1.0), 500)
+    lost = found.confidence == 0
+    below = [joints[i, m, 1].min() > joints[i, ~m, 1].max() for i, m in enumerate(lost) if m.any()]
+    assert 0.5 < torch.stack(below).float().mean() < 0.8
+
+
+def test_stand_ins_are_midpoints():
+    _, found, _ = detected(replace(Faults(*[0.0] * 10), stand_ins=1.0))
+    shoulders = [H36M_17.index("left_shoulder"), H36M_17.index("right_shoulder")]
+    middle = found.joints[:, shoulders].mean(1)
+    assert torch.allclose(found.joints[:, H36M_17.index("thorax")], middle)
+
+
+# Heatmaps
+
+
+def test_heatmaps_are_flat_gaussian_volumes_as_high_as_joints_are_certain():
+    grid = Grid((8, 16, 16), 64.0)
+    joints = 10 + 44 * torch.rand(3, 17, 2)
+    sure = torch.rand(3, 17)
+    sure[0, 5] = 0
+    joints[0, 5] = torch.nan
+    drawn = draw_heatmaps(Found(joints, sure), grid, 1.5)
+    voxels = Grid((1, 16, 16), 64.0).to_voxels(torch.cat([joints, torch.zeros(3, 17, 1)], -1))
+    flat = gaussian_volume(voxels, Grid((1, 16, 16), 64.0), 1.5)[:, :, 0]
+    assert torch.allclose(drawn, sure[..., None, None] * flat, atol=1e-5)
+    assert drawn[0, 5].abs().max() == 0
+
+
+def test_given_joints_count_as_far_as_the_network_explains_them():
+    own = 100 * torch.rand(3, 17, 2)
+    noise = torch.randn(3, 17, 2) * torch.tensor([0.5, 10.0, 10.0])[:, None, None]
+    sure = torch.ones(3, 17)
+    sure[:, 4] = 0
+    found = Found(own + noise, sure)
+    mixed = compromise(found, own, 1.0)
+    assert torch.equal(mixed[:, 4], own[:, 4])
+    seen = [joint for joint in range(17) if joint != 4]
+    assert torch.allclose(mixed[0, seen], found.joints[0, seen], atol=1e-4)
+    assert (mixed - own)[1].abs().max() < 0.05 * noise[1].abs().max()
+
+
+# Networks
+
+SMALL = NetworkConfig("lift", (8,), 32, 2, 1, 64, 1.0)
+TINY = replace(VOLUME, network=SMALL, samples=4800, batch_size=32, average=0.9, warmup=10)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lift")
+    return train_lifter(TINY, motions(512), folder, progress=False), folder
+
+
+def test_a_small_training_beats_the_mean_pose(trained):
+    lifter, _ = trained
+    seen = seen_people(people(200, seed=7), Counted().find, stream(3), lifter.grid.crop_size)
+    truth = root_relative(seen.pose)
+    places, sure = lifter.places(seen.found)
+    pose = metric_pose(places, seen.box, seen.view, seen.pose[:, 0, 2], lifter.grid.crop_size)
+    flat = places * torch.tensor([1.0, 1.0, 0.0])
+    flat = metric_pose(flat, seen.box, seen.view, seen.pose[:, 0, 2], lifter.grid.crop_size)
+    error = mpjpe(root_relative(pose), truth).mean()
+    assert error < 0.7 * mpjpe(truth.mean(0).expand_as(truth), truth).mean()
+    assert error < 0.8 * mpjpe(root_relative(flat), truth).mean()  # better than no depth at all
+    assert sure.min() > 0
+    assert sure.max() <= 1
+
+
+def test_a_run_that_was_killed_goes_on_exactly(tmp_path):
+    config = replace(TINY, images=64, samples=320)
+    fit(config, motions(64), tmp_path / "a", progress=False, task=TASK)
+    fit(config, motions(64), tmp_path / "b", progress=False, task=TASK, until=4)
+    fit(config, motions(64), tmp_path / "b", progress=False, task=TASK)
+    assert same_bits(*(tmp_path / name / "weights.safetensors" for name in "ab"))
+
+
+def test_lifters_are_saved_and_loaded(trained, tmp_path):
+    lifter, folder = trained
+    loaded = Lifter.load(folder / "weights.safetensors")
+    found = seen_people(people(5), Counted().find, stream(), 64.0).found
+    assert torch.equal(loaded.places(found)[0], lifter.places(found)[0])
+    assert "mocap.cs.cmu.edu" in loaded.network.card["licence"]
+    with pytest.raises(ValueError, match="takes 2D joints, not images"):
+        loaded.network.places(torch.zeros(1, 3, 64, 64))
+    image_net = Estimator.untrained(NetworkConfig(z_bins=(1, 8), features=16, image_size=64))
+    with pytest.raises(ValueError, match="a lifter needs a network of kind lift"):
+        Lifter(image_net)
+
+
+def test_a_mirrored_person_gives_the_mirrored_pose(trained):
+    lifter, _ = trained
+    found = seen_people(people(4), Counted().find, stream(), 64.0).found
+    twins = list(H36M_17.mirror)
+    flipped = torch.tensor([64.0, 0.0]) + torch.tensor([-1.0, 1.0]) * found.joints[:, twins]
+    places = lifter.places(found)[0]
+    back = lifter.places(Found(flipped, found.confidence))[0][:, twins]
+    assert torch.allclose(places[..., 2], back[..., 2], atol=0.5)
+    assert torch.allclose(places[..., 0], 64 - back[..., 0], atol=0.05)
+
+
+def test_the_perceptron_learns_too(tmp_path):
+    network = replace(PERCEPTRON.network, features=64)
+    recipe = replace(PERCEPTRON, network=network, samples=25_600, learning_rate=3e-3, warmup=10)
+    lifter = train_lifter(recipe, motions(512), tmp_path, progress=False)
+    seen = seen_people(people(100, seed=7), Counted().find, stream(3), lifter.grid.crop_size)
+    off = lifter.places(seen.found)[0][..., 2] - seen.places[..., 2]
+    assert off.abs().mean() < 0.8 * seen.places[..., 2].abs().mean()
+    with pytest.raises(ValueError, match="has no volume"):
+        lifter.volume(torch.zeros(1, 17, 16, 16))
+
+
+@dataclass(frozen=True, eq=False)
+class Knowing(Lifter):
+    """A lifter that knows the truth."""
+
+    truth: torch.Tensor | None = None
+
+    def places(self, found, mirror=True):
+        return self.truth, found.confidence
+
+
+def test_lift_finds_the_pose_of_a_person_far_from_the_middle_of_the_picture(trained):
+    pose = people(20)
+    camera = virtual_cameras(pose, stream())
+    in_camera = camera.to_camera(pose)
+    camera = Camera(camera.focal, camera.center)
+    found = Found(camera.project(in_camera), torch.ones(20, 17))
+    seen = seen_people(pose, Counted().find, stream(), 64.0)  # the same cameras
+    lifter = Knowing(trained[0].network, seen.places)
+    lifted = lift(found, camera, lifter, in_camera[:, 0, 2])
+    assert torch.allclose(lifted.pose_mm, root_relative(in_camera), atol=1.0)
+    assert torch.allclose(lifted.root_mm, in_camera[:, 0], atol=2.0)
+    free = lift(found, camera, lifter)  # all people have the same limbs, which the card knows
+    assert mpjpe(free.pose_mm, root_relative(in_camera)).mean() < 40
+
+
+# The command
+
+
+def test_the_command_trains_evaluates_and_lifts(tmp_path, capsys):
+    names = [n.replace("left_", "l_").replace("right_", "r_") for n in H36M_17.joints]
+    count = 80
+    archive = {
+        "pose_m": people(count).numpy() / 1000,
+        "joint_names": np.array(names),
+        "subjects": np.array(["a", "b"]),
+        "motion_action": np.array(["wave"]),
+        "subject_idx": np.arange(count) % 2,
+        "motion_idx": np.zeros(count),
+        "src_frame": np.arange(count),
+        "is_test": np.arange(count) >= 76,
+    }
+    np.savez(tmp_path / "people.npz", **archive)
+    data = ["--data", f"mocap:{tmp_path / 'people.npz'}"]
+    run, out = tmp_path / "run", tmp_path / "errors.json"
+    assert main(["lift", "train", *data, "--samples", "64", "--out", str(run)]) == 0
+    weights = str(run / "weights.safetensors")
+    assert main(["lift", "evaluate", weights, *data, "--json", str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert len(result["rows"]) == 16
+    assert result["poses"] == 4
+    assert all(math.isfinite(row["MPJPE mm, truth"]) for row in result["rows"])
+    joints = tmp_path / "joints.json"
+    flat = (500 + people(1)[0, :, ::2] * torch.tensor([0.3, -0.3])).tolist()
+    joints.write_text(json.dumps({"format": "h36m17", "joints_px": flat}))
+    capsys.readouterr()
+    options = ["--camera", "1000,1000,500,500", "--weights", weights]
+    assert main(["lift", "joints", str(joints), *options]) == 0
+    assert np.shape(json.loads(capsys.readouterr().out)["pose_mm"]) == (1, 17, 3)
+    assert main(["lift", "train", "--data", "studio:train"]) == 2
+    assert "data must be mocap:PATH" in capsys.readouterr().err
+    assert main(["lift", "evaluate", "studio-tiny", *data, "--json", str(out)]) == 2
+    assert "a lifter needs a network of kind lift" in capsys.readouterr().err
+
+
+def test_random_streams_of_batches_and_tests_differ():
+    assert random_stream(0, 3, 0).initial_seed() != random_stream(0, 4, 0).initial_seed()

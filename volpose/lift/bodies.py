@@ -1,0 +1,87 @@
+"""Other people in the same poses: limb lengths drawn anew, and mirror images.
+
+Motion capture has many poses of few bodies. Its hips are where markers say, Human3.6M's are wider,
+and every data set has a nose of its own; a network that is to stand behind any detector must have
+met them all.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from volpose.skeleton import H36M_17, ROOT, Skeleton, mirror_joints
+
+# (lowest, highest) factor of a limb, named by the joint at its end; one draw for both sides
+FACTORS = {
+    "hip": (0.9, 1.7),  # the markers' hips are 0.15 to 0.19 m apart, Human3.6M's 0.27 m
+    "knee": (0.9, 1.1),
+    "ankle": (0.9, 1.1),
+    "spine": (0.85, 1.15),
+    "thorax": (0.85, 1.15),
+    "nose": (0.6, 1.15),  # from the upper neck to the tip of the nose
+    "head_top": (0.7, 1.15),
+    "shoulder": (0.7, 1.1),
+    "elbow": (0.88, 1.14),
+    "wrist": (0.88, 1.14),
+}
+STATURE = (0.88, 1.1)
+SIDES = 0.02  # how much left and right may differ, either way
+
+
+def resample_bodies(
+    pose: Float[Tensor, "batch joints 3"],
+    generator: torch.Generator,
+    skeleton: Skeleton = H36M_17,
+) -> Float[Tensor, "batch joints 3"]:
+    """Give every person a body of their own; limbs keep their directions.
+
+    Args:
+        pose: mm, in any frame; the root stays where it is. NaN stays NaN.
+        generator: of the random numbers.
+        skeleton: of the pose, with the joint names of `H36M_17`.
+
+    Paper: not in the paper, whose second half saw the bodies of the motion capture.
+    """
+    parts = [name.removeprefix("left_").removeprefix("right_") for name in skeleton.joints]
+    names = list(FACTORS)
+    low, high = torch.tensor(list(FACTORS.values())).T
+    drawn = low + (high - low) * torch.rand(len(pose), len(names), generator=generator)
+    stature = STATURE[0] + (STATURE[1] - STATURE[0]) * torch.rand(len(pose), 1, generator=generator)
+    columns = [names.index(parts[joint]) for _, joint in skeleton.limbs]
+    sides = 1 + SIDES * (2 * torch.rand(len(pose), len(columns), generator=generator) - 1)
+    factor = drawn[:, columns] * stature * sides
+    start, end = (list(side) for side in zip(*skeleton.limbs, strict=True))
+    limbs = (pose[:, end] - pose[:, start]) * factor[..., None]
+    # an unknown joint takes its limb along, and those that hang from it
+    moved = pose[:, skeleton.root, None] + _chains(skeleton)[:, end] @ limbs.nan_to_num(0.0)
+    return torch.where(pose.isfinite(), moved, torch.nan)
+
+
+def mirror_some(
+    pose: Float[Tensor, "batch joints 3"],
+    generator: torch.Generator,
+    skeleton: Skeleton = H36M_17,
+) -> Float[Tensor, "batch joints 3"]:
+    """Turn every other person, at random, into their mirror image (x becomes -x).
+
+    Args:
+        pose: mm, in any frame.
+        generator: of the random numbers.
+        skeleton: of the pose.
+    """
+    mirrored = mirror_joints(pose, skeleton) * pose.new_tensor([-1.0, 1.0, 1.0])
+    chosen = torch.rand(len(pose), 1, 1, generator=generator) < 0.5
+    return torch.where(chosen, mirrored, pose)
+
+
+def _chains(skeleton: Skeleton) -> Float[Tensor, "joints joints"]:
+    """Row j has a 1 for every joint on the way from j up to the root, the root not included."""
+    chains = torch.zeros(skeleton.num_joints, skeleton.num_joints)
+    for joint in range(skeleton.num_joints):
+        at = joint
+        while skeleton.parents[at] != ROOT:
+            chains[joint, at] = 1
+            at = skeleton.parents[at]
+    return chains

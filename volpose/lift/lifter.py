@@ -1,0 +1,208 @@
+"""The trained second half, ready to use: 2D joints and a camera in, metric poses out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from volpose import pretrained
+from volpose.camera import Camera
+from volpose.crop import Box
+from volpose.decode import confidence, metric_pose, peak_voxel, root_depth_from_limbs
+from volpose.estimator import Estimator
+from volpose.grid import Grid
+from volpose.lift.faults import Found
+from volpose.lift.heatmaps import draw_heatmaps, framed
+from volpose.metrics import root_relative
+from volpose.network import LIFTING
+from volpose.skeleton import H36M_17, mirror_joints
+
+BATCH = 64
+OWN_ERROR = 0.02  # of the crop's side: how well the network itself places a joint that it sees
+
+
+@dataclass(frozen=True, eq=False)
+class Lifter:
+    """A network that turns 2D joints into places.
+
+    Args:
+        network: of a kind in `volpose.network.LIFTING`.
+
+    Raises:
+        ValueError: the network is of another kind.
+
+    Paper: Sec. 3.3.
+    """
+
+    network: Estimator
+
+    def __post_init__(self) -> None:
+        if self.network.config.kind not in LIFTING:
+            raise ValueError(
+                f"a lifter needs a network of kind {' or '.join(LIFTING)}, which reads 2D joints; "
+                f"got {self.network.config.kind!r}"
+            )
+
+    @classmethod
+    def load(cls, name: str | Path = "lift-mocap") -> Lifter:
+        """A shipped lifting network by its name, or one from a weights file; see `pretrained`."""
+        return cls(pretrained.load(name))
+
+    @property
+    def grid(self) -> Grid:
+        """Of the volume."""
+        return self.network.grid
+
+    def at_precision(self, precision: str) -> Lifter:
+        """The same, convolving in another number format, see `Estimator.at_precision`."""
+        if self.network.config.kind == "lift-perceptron":  # nothing to convolve
+            return self
+        return replace(self, network=self.network.at_precision(precision))
+
+    @torch.no_grad()
+    def volume(
+        self, heatmaps: Float[Tensor, "batch joints height width"], mirror: bool = False
+    ) -> Float[Tensor, "batch joints depth height width"]:
+        """The volume for heatmaps of any detector, fp32.
+
+        Args:
+            heatmaps: of the grid's height and width.
+            mirror: average with the mirror image's volume.
+
+        Raises:
+            ValueError: the network has no volume, or its weights are damaged.
+        """
+        model = self.network.model.eval()
+        if self.network.config.kind == "lift-perceptron":
+            raise ValueError("a perceptron has no volume")
+        heatmaps = heatmaps.to(next(model.parameters()).dtype)
+        volume = model(heatmaps.contiguous(memory_format=torch.channels_last))[0].float()
+        if not bool(volume.isfinite().all()):
+            raise ValueError("the network's volume is not finite: its weights are damaged")
+        if not mirror:
+            return volume
+        twins = list(H36M_17.mirror)
+        return (volume + self.volume(heatmaps[:, twins].flip(-1)).flip(-1)[:, twins]) / 2
+
+    def places(
+        self, found: Found, mirror: bool = True
+    ) -> tuple[Float[Tensor, "batch 17 3"], Float[Tensor, "batch 17"]]:
+        """Joints in a crop -> places and confidences.
+
+        x and y are a compromise of what was given and what the network makes of it: the given
+        joints of a person as far as the two agree, see `compromise`.
+
+        Args:
+            found: x, y in pixels of the grid's crop.
+            mirror: average with the mirror image.
+
+        Returns:
+            x, y in crop pixels and z in mm from the root, whose own z is 0; heights of the
+            volume's peaks in [0, 1] (a perceptron: the given confidences).
+        """
+        parts = [
+            self._places(Found(*part), mirror)
+            for part in zip(*(t.split(BATCH) for t in found), strict=True)
+        ]
+        places, sure = (torch.cat(column) for column in zip(*parts, strict=True))
+        places[:, H36M_17.root, 2] = 0
+        flat = compromise(found, places[..., :2], OWN_ERROR * self.grid.crop_size)
+        return torch.cat([flat, places[..., 2:]], -1), sure
+
+    def _places(self, found: Found, mirror: bool) -> tuple[Tensor, Tensor]:
+        if self.network.config.kind == "lift-perceptron":
+            return self._regressed(found, mirror), found.confidence
+        sigma = self.network.config.sigma
+        volume = self.volume(draw_heatmaps(found, self.grid, sigma), mirror)
+        return self.grid.to_places(peak_voxel(volume)), confidence(volume)
+
+    @torch.no_grad()
+    def _regressed(self, found: Found, mirror: bool) -> Tensor:
+        unit = 2 * found.joints / self.grid.crop_size - 1
+        places = self.network.model.eval()(unit, found.confidence)
+        if mirror:
+            turn = unit.new_tensor([-1.0, 1.0, 1.0])
+            twins = mirror_joints(unit * turn[:2], H36M_17), found.confidence[:, H36M_17.mirror]
+            places = (places + mirror_joints(self.network.model(*twins), H36M_17) * turn) / 2
+        return self.grid.to_places(self.grid.from_unit(places))
+
+
+def compromise(
+    found: Found, own: Float[Tensor, "batch joints 2"], own_error: float
+) -> Float[Tensor, "batch joints 2"]:
+    """Between the joints that were given and the network's own.
+
+    Where all joints of a person lie as close to the network's as its own error explains, they are
+    better than the network and are taken as they are. The further they are off, the more of it is
+    their error and the less weight they have (James and Stein's estimator). A joint that was not
+    found is the network's.
+
+    Args:
+        found: x, y in crop pixels.
+        own: the network's, likewise.
+        own_error: the network's for perfect joints, px, root mean square of x and y.
+    """
+    seen = (found.confidence > 0)[..., None]
+    off = torch.where(seen, found.joints - own, 0.0)
+    spread = off.square().sum((-2, -1)) / (2 * seen.sum((-2, -1))).clamp(min=1)
+    weight = (own_error**2 / spread.clamp(min=1e-12)).clamp(max=1.0)
+    return own + weight[:, None, None] * off
+
+
+@dataclass(frozen=True, eq=False)
+class Lifted:
+    """Metric poses of the frames of a video, or of one picture.
+
+    Attributes:
+        pose_mm: from the root, mm, in the camera's frame (x right, y down, z away).
+        root_mm: the root in the camera's frame, mm.
+        confidence: in [0, 1], the height of each joint's peak.
+        box: of the crop, in the picture of a camera turned to the person.
+    """
+
+    pose_mm: Float[Tensor, "frames 17 3"]
+    root_mm: Float[Tensor, "frames 3"]
+    confidence: Float[Tensor, "frames 17"]
+    box: Box
+
+
+def lift(
+    found: Found,
+    camera: Camera,
+    lifter: Lifter,
+    root_depth: Float[Tensor, " frames"] | None = None,
+    mirror: bool = True,
+) -> Lifted:
+    """Lift 2D joints to metric poses.
+
+    Args:
+        found: joints of the frames, px of the picture, in the order of `H36M_17`; other formats
+            come through `volpose.lift.formats.to_h36m`.
+        camera: of the picture.
+        lifter: the network.
+        root_depth: of the pelvis along the optical axis, mm. Without it the depth is the one at
+            which the limbs are closest to the mean lengths of the training's bodies.
+        mirror: average with the mirror image.
+
+    Raises:
+        ValueError: a person has no joint, or all joints in one point.
+
+    Paper: Sec. 3.3; Sec. 4.3 from places to mm.
+    """
+    at_origin = Camera(camera.focal, camera.center)
+    size = lifter.grid.crop_size
+    crop, view, box = framed(found, at_origin, size)
+    places, sure = lifter.places(crop, mirror)
+    if root_depth is None:
+        limbs = lifter.network.mean_limbs()
+        depth = root_depth_from_limbs(places, box, view, H36M_17.limbs, limbs, size)
+    else:
+        one = torch.ones_like(places[:, H36M_17.root, 2])
+        ray = view.to_world(metric_pose(places, box, view, one, size))[:, H36M_17.root]
+        depth = root_depth / ray[:, 2]
+    pose = view.to_world(metric_pose(places, box, view, depth, size))
+    return Lifted(root_relative(pose, H36M_17.root), pose[:, H36M_17.root], sure, box)
