@@ -9,13 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
-N = TypeVar("N")
 # threads: reading and decoding leave Python's lock to others; a picture of Human3.6M takes 15 ms
 READERS = max(2, min(16, os.cpu_count() or 2))
 AHEAD = READERS + 2  # results that wait to be used
 
 
-def read_ahead(read: Callable[[N], T], numbers: Iterable[N]) -> Iterator[T]:
+def read_ahead(read: Callable[[int], T], numbers: Iterable[int]) -> Iterator[T]:
     """Give `read` of each number, in order; a few are read before they are asked for.
 
     Args:
