@@ -20,9 +20,10 @@ LICENCE = (
 
 
 class Poses(NamedTuple):
-    """Poses (B, 17, 3), mm, z up, of some numbers."""
+    """Poses (B, 17, 3), mm, z up, of some numbers, and whose they are."""
 
     pose: Float[Tensor, "batch 17 3"]
+    subject: list[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +32,12 @@ class Motions:
 
     Args:
         pose: mm, z up; NaN for a joint that is not known.
-        action: the name of each pose's motion.
+        subject: whose pose it is, for each.
         name: of the data and the split, with a checksum of the poses.
     """
 
     pose: Float[Tensor, "n 17 3"]
-    action: np.ndarray
+    subject: np.ndarray
     name: str
 
     @classmethod
@@ -55,9 +56,9 @@ class Motions:
         pose = people.camera[people.camera_of].to_world(people.pose)
         pose = pose - pose[:, :1]
         whole = pose.isfinite().all(-1).sum(-1) >= pose.shape[1] - len(people.optional)
-        pose, action = pose[whole], people.action[whole.numpy()]
+        pose, subject = pose[whole], people.subject[whole.numpy()]
         told = hashlib.sha256(pose.round().numpy().tobytes()).hexdigest()[:12]
-        return cls(pose, action, f"motion capture {split}, {len(pose)} poses, sha256 {told}")
+        return cls(pose, subject, f"motion capture {split}, {len(pose)} poses, sha256 {told}")
 
     @property
     def licence(self) -> str:
@@ -72,4 +73,4 @@ class Motions:
 
     def batch(self, indices: list[int]) -> Poses:
         """The poses with these numbers."""
-        return Poses(self.pose[indices])
+        return Poses(self.pose[indices], self.subject[indices].tolist())
