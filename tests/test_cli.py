@@ -101,7 +101,8 @@ def test_bad_images(capsys, tmp_path, weights):
     broken.write_bytes(b"\xff\xd8\xff\xe0 and no more")
     sentence = refused(capsys, "predict", str(broken), "--weights", weights)
     assert "broken.jpg: not a readable image" in sentence
-    assert "is a folder" in refused(capsys, "predict", str(tmp_path), "--weights", weights)
+    (tmp_path / "empty").mkdir()
+    assert "no picture in it" in refused(capsys, "predict", str(tmp_path / "empty"))
 
 
 def test_bad_weights(capsys, tmp_path, weights, photograph):

@@ -6,19 +6,15 @@ A mistake of the caller ends in one sentence and exit status 2, never in a trace
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
-from volpose import __version__, pretrained
-from volpose.commands import evaluate, train
+from volpose import __version__
+from volpose.commands import evaluate, predict, train
 from volpose.commands import options as shared
 from volpose.data import command as data_command
 from volpose.lift import command as lift
-from volpose.predict import predict, read_image
 from volpose.reproduce import command as reproduce
-from volpose.storage import complete_or_absent
 from volpose.studio import Studio, write_split
 
 
@@ -53,7 +49,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="volpose", description="Volumetric 3D human pose.")
     parser.add_argument("--version", action="version", version=f"volpose {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_predict(commands.add_parser("predict", help="the pose of one person in a photograph"))
+    words = "the pose of one person in a photograph or a video"
+    predict.add_arguments(commands.add_parser("predict", help=words))
     words = "errors of a network on the studio or a real data set"
     evaluate.add_arguments(commands.add_parser("evaluate", help=words))
     words = "train a network on the studio or a real data set"
@@ -62,44 +59,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_bench(commands.add_parser("bench", help="how fast this machine is at it, as ratios"))
     data_command.add_arguments(commands.add_parser("data", help="look real data sets over"))
     words = "2D joints to metric poses: train, evaluate, use"
-    lift.add_arguments(commands.add_parser("lift", help=words), shared.positive, _numbers)
+    lift.add_arguments(commands.add_parser("lift", help=words), shared.positive, shared.numbers)
     words = "measure and print a table of the paper"
     reproduce.add_arguments(commands.add_parser("reproduce", help=words))
     return parser
-
-
-def _add_predict(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_predict)
-    parser.add_argument("image", type=Path, metavar="IMAGE")
-    parser.add_argument("--box", type=_numbers, metavar="X,Y,W,H", help="the person, px")
-    parser.add_argument("--camera", type=_numbers, metavar="FX,FY,CX,CY", help="px")
-    parser.add_argument("--weights", default="studio-laptop", help="shipped name or file")
-    shared.add_precision(parser)
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the prediction here")
-    parser.add_argument("--html", type=Path, metavar="OUT", help="write an interactive page here")
-
-
-def _predict(options: argparse.Namespace) -> None:
-    outputs = [options.json, options.html]
-    shared.check_outputs(outputs, [options.image, Path(options.weights)])
-    image = read_image(options.image)
-    estimator = pretrained.load(options.weights).at_precision(options.precision)
-    result = predict(image, estimator, options.box, options.camera, str(options.weights))
-    for source in (result.camera_source, result.box_source):
-        if source.startswith(("guessed", "whole")):
-            print(f"volpose: note: {source}", file=sys.stderr)
-    text = json.dumps(result.to_json(), indent=1, allow_nan=False)
-    with ExitStack() as files:  # both or none
-        if options.html:
-            from volpose.plot.page import prediction_page  # plotly takes a second to import
-
-            name = str(options.image.name).encode("utf8", "replace").decode("utf8")
-            page = prediction_page(result, name, estimator.grid)
-            files.enter_context(complete_or_absent(options.html)).write_text(page, "utf8")
-        if options.json:
-            files.enter_context(complete_or_absent(options.json)).write_text(text + "\n", "utf8")
-    if not options.json and not options.html:
-        print(text)
 
 
 def _add_render(parser: argparse.ArgumentParser) -> None:
@@ -133,17 +96,6 @@ def _bench(options: argparse.Namespace) -> None:
     path = write(result, options.out)
     print(report(result))
     print(f"written: {path}")
-
-
-def _numbers(text: str) -> list[float]:
-    """Four comma-separated numbers."""
-    try:
-        values = [float(part) for part in text.split(",")]
-    except ValueError:
-        values = []
-    if len(values) != 4:
-        raise argparse.ArgumentTypeError(f"expected four numbers A,B,C,D, got {text!r}")
-    return values
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def predict(
     """
     height, width = image.shape[-2:]
     square, box_source = _box(box, width, height)
-    view, camera_source = _camera(camera, width, height)
+    view, camera_source = camera_for(camera, width, height)
     size = estimator.config.image_size
     crop = crop_person(image, square, size)
     places, sure = (part.cpu() for part in estimator.places(crop[None], mirror))
@@ -167,7 +167,12 @@ def _box(values: Sequence[float] | None, width: int, height: int) -> tuple[Box, 
     return Box.from_corner(*map(float, values)), "given"
 
 
-def _camera(values: Sequence[float] | None, width: int, height: int) -> tuple[Camera, str]:
+def camera_for(values: Sequence[float] | None, width: int, height: int) -> tuple[Camera, str]:
+    """A camera from fx, fy, cx, cy in px, or one guessed for a picture; and which of the two.
+
+    Raises:
+        ValueError: there are other than four numbers, or they are none of a camera.
+    """
     if values is None:
         return Camera.guess(width, height), "guessed: focal length = longer side of the image"
     if len(values) != 4:

@@ -33,6 +33,17 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def numbers(text: str) -> list[float]:
+    """Four comma-separated numbers."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 4:
+        raise argparse.ArgumentTypeError(f"expected four numbers A,B,C,D, got {text!r}")
+    return values
+
+
 def add_precision(parser: argparse.ArgumentParser) -> None:
     """The option for the number format of a network that is used."""
     words = "of convolutions; auto: bf16 where it is fast"
@@ -111,8 +122,10 @@ def check_outputs(outputs: list[Path | None], inputs: list[Path]) -> None:
             raise IsADirectoryError(f"{path}: is a folder, expected a file to write to")
         if path.is_file() and any(p.is_file() and path.samefile(p) for p in inputs):
             raise ValueError(f"{path}: is read by this command and would be overwritten")
-    if len(given) == 2 and given[0].absolute() == given[1].absolute():
-        raise ValueError(f"{given[0]}: cannot be both --json and --html")
+    absolute = [path.absolute() for path in given]
+    for path in given:
+        if absolute.count(path.absolute()) > 1:
+            raise ValueError(f"{path}: cannot be two outputs at once")
 
 
 def device_of(options: argparse.Namespace) -> str:

@@ -120,7 +120,8 @@ def read_joints(path: str | Path) -> Found:
 
     Args:
         path: of ``{"format": "coco17", "joints_px": [[x, y], ...], "confidence": [...]}`` or a
-            list of these. A joint may be null; without confidence all joints count alike.
+            list of these. A joint may be null, and so may a frame of a video, where nobody was
+            found; without confidence all joints count alike.
 
     Returns:
         (frames, 17, 2) and (frames, 17), as `to_h36m` gives them.
@@ -134,11 +135,26 @@ def read_joints(path: str | Path) -> Found:
     frames = content if isinstance(content, list) else [content]
     if not frames:
         raise ValueError(f"{path}: expected at least one frame, found none")
-    read = [
-        _frame(frame, f"{path}: frame {number}: " if isinstance(content, list) else f"{path}: ")
-        for number, frame in enumerate(frames)
-    ]
-    return Found(torch.stack([f.joints for f in read]), torch.stack([f.confidence for f in read]))
+    if not isinstance(content, list):
+        return joints_of(content, f"{path}: ")
+    read = [joints_of(frame, f"{path}: frame {number}: ") for number, frame in enumerate(frames)]
+    return Found(*(torch.cat(part) for part in zip(*read, strict=True)))
+
+
+def joints_of(frame: object, where: str = "") -> Found:
+    """What a detector says of one picture, as (1, 17, 2) and (1, 17); None is nobody.
+
+    Args:
+        frame: with format, joints_px and confidence, as in a file.
+        where: begins the sentence of an error.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    joints = H36M_17.num_joints
+    if frame is None:
+        return Found(torch.zeros(1, joints, 2), torch.zeros(1, joints))
+    return Found(*(part[None] for part in _frame(frame, where)))
 
 
 def _frame(frame: object, where: str) -> Found:

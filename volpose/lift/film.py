@@ -1,0 +1,148 @@
+"""A video's 2D joints to a motion: lifted together, so that every frame hears its neighbors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from scipy.ndimage import gaussian_filter1d
+from torch import Tensor
+
+from volpose.camera import Camera
+from volpose.decode import confidence, metric_pose, peak_voxel, root_depth_from_limbs
+from volpose.lift.faults import Found
+from volpose.lift.heatmaps import draw_heatmaps, framed
+from volpose.lift.lifter import BATCH, OWN_ERROR, Lifter, compromise
+from volpose.metrics import root_relative
+from volpose.skeleton import H36M_17
+from volpose.steady import steady_volumes
+
+FEWEST = 4  # joints without which nobody is seen
+TOGETHER = 400  # frames that hear each other; more would need gigabytes
+STRIDE = 0.25  # s; the root's distance, which is known least, is smoothed over it
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """A motion, as lifted from a video.
+
+    Attributes:
+        pose_mm: from the root, mm, camera frame (x right, y down, z away).
+        root_mm: the root in the camera's frame, mm.
+        joints_px: in the picture, px.
+        confidence: in [0, 1]; 0 in frames where nobody was seen.
+        seen: whether a frame had enough joints; the others are between their neighbors.
+        fps: frames per second.
+    """
+
+    pose_mm: Float[Tensor, "frames 17 3"]
+    root_mm: Float[Tensor, "frames 3"]
+    joints_px: Float[Tensor, "frames 17 2"]
+    confidence: Float[Tensor, "frames 17"]
+    seen: Bool[Tensor, " frames"]
+    fps: float
+
+    @property
+    def whole_mm(self) -> Float[Tensor, "frames 17 3"]:
+        """The joints in the camera's frame, mm."""
+        return self.pose_mm + self.root_mm[:, None]
+
+    def to_json(self) -> dict:
+        """The motion as plain lists and numbers; the schema is ``volpose/schemas/film.json``."""
+        frames = [
+            {
+                "seen": bool(self.seen[k]),
+                "pose_mm": _rounded(self.pose_mm[k], 1),
+                "root_mm": _rounded(self.root_mm[k], 1),
+                "joints_px": _rounded(self.joints_px[k], 2),
+                "confidence": _rounded(self.confidence[k], 4),
+            }
+            for k in range(len(self.seen))
+        ]
+        return {
+            "joints": list(H36M_17.joints),
+            "fps": round(self.fps, 4),
+            "scale": "of a person whose limbs have the mean lengths of the training's bodies; "
+            "distances grow with the focal length",
+            "frames": frames,
+        }
+
+
+def lift_film(
+    found: Found, camera: Camera, lifter: Lifter, fps: float, mirror: bool = True
+) -> Film:
+    """Lift the 2D joints of a video.
+
+    Volumes are filtered in time before they are read, and so is the root's distance after.
+
+    Args:
+        found: joints of one person, px, in the order of `H36M_17`.
+        camera: of the video; it stands still or not.
+        lifter: the network.
+        fps: frames per second.
+        mirror: average with the mirror images.
+
+    Raises:
+        ValueError: fewer than two frames show somebody, or fps is not positive.
+
+    Paper: Sec. 3.3; filtering in time is named in Sec. 3.1.
+    """
+    if not fps > 0:
+        raise ValueError(f"fps must be positive, got {fps}")
+    seen = _seen(found)
+    if int(seen.sum()) < 2:
+        raise ValueError(
+            f"a film needs two frames with at least {FEWEST} joints of a person, got "
+            f"{int(seen.sum())} in {len(seen)} frames"
+        )
+    camera = Camera(camera.focal, camera.center)
+    size = lifter.grid.crop_size
+    crop, view, box = framed(Found(*(part[seen] for part in found)), camera, size)
+    places, sure = _places(crop, lifter, mirror)
+    limbs, lengths = H36M_17.limbs, lifter.network.mean_limbs()
+    depth = root_depth_from_limbs(places, box, view, limbs, lengths, size)
+    depth = torch.from_numpy(gaussian_filter1d(depth.double().numpy(), STRIDE * fps)).to(places)
+    pose = view.to_world(metric_pose(places, box, view, depth, size))
+    parts = root_relative(pose, H36M_17.root), pose[:, H36M_17.root], camera.project(pose)
+    pose_mm, root_mm, joints_px = (_between(part, seen) for part in parts)
+    certain = torch.zeros(len(seen), H36M_17.num_joints)
+    certain[seen] = sure
+    return Film(pose_mm, root_mm, joints_px, certain, seen, float(fps))
+
+
+def _seen(found: Found) -> Bool[Tensor, " frames"]:
+    known = found.confidence > 0
+    away = torch.where(known[..., None], found.joints, torch.nan).nanmean(1, keepdim=True)
+    apart = torch.where(known, (found.joints - away).norm(dim=-1), 0.0).amax(-1)
+    return (known.sum(-1) >= FEWEST) & (apart > 1)
+
+
+def _places(found: Found, lifter: Lifter, mirror: bool) -> tuple[Tensor, Tensor]:
+    """As `Lifter.places`, with volumes filtered in time."""
+    if lifter.network.config.kind == "lift-perceptron":  # has no volumes
+        return lifter.places(found, mirror)
+    heatmaps = draw_heatmaps(found, lifter.grid, lifter.network.config.sigma)
+    voxels, sure = [], []
+    for part in heatmaps.split(TOGETHER):
+        volume = torch.cat([lifter.volume(some, mirror) for some in part.split(BATCH)])
+        sure.append(confidence(volume))
+        voxels.append(peak_voxel(steady_volumes(volume)))
+    places = lifter.grid.to_places(torch.cat(voxels))
+    places[:, H36M_17.root, 2] = 0
+    flat = compromise(found, places[..., :2], OWN_ERROR * lifter.grid.crop_size)
+    return torch.cat([flat, places[..., 2:]], -1), torch.cat(sure)
+
+
+def _between(values: Tensor, seen: Bool[Tensor, " frames"]) -> Tensor:
+    """Values of the frames that were seen, and of the others between them by straight lines."""
+    known = seen.nonzero()[:, 0].numpy()
+    flat = values.flatten(1).double().numpy()
+    every = np.arange(len(seen))
+    filled = np.stack([np.interp(every, known, column) for column in flat.T], -1)
+    return torch.from_numpy(filled).to(values).view(len(seen), *values.shape[1:])
+
+
+def _rounded(values: Tensor, digits: int) -> list:
+    return np.round(values.double().numpy(), digits).tolist()

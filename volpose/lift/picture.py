@@ -1,0 +1,107 @@
+"""One picture whose 2D joints are known, lifted; and 2D joints by a network of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from volpose.crop import Box, crop_person, to_image
+from volpose.estimator import Estimator
+from volpose.lift.faults import Found
+from volpose.lift.heatmaps import MARGIN
+from volpose.lift.lifter import Lifter, lift
+from volpose.predict import Prediction, camera_for
+from volpose.skeleton import H36M_17
+
+CROP = 256  # px, of the crop in a prediction
+SURE = 0.2  # height of a peak below which a joint does not move the box
+LOOKS = 3  # at the first frame, whose box is anybody's guess
+
+
+def lift_picture(
+    image: UInt8[Tensor, "3 height width"],
+    found: Found,
+    lifter: Lifter,
+    camera: Sequence[float] | None = None,
+    joints_source: str = "given",
+    weights: str = "",
+) -> Prediction:
+    """The pose of one person from a picture's 2D joints; the picture itself is only shown.
+
+    Args:
+        image: the photograph.
+        found: joints of one person, (1, 17, 2) and (1, 17), as `volpose.lift.formats` gives them.
+        lifter: the network.
+        camera: fx, fy, cx, cy in px; guessed without it.
+        joints_source, weights: where the joints came from and the network's name, for the record.
+
+    Raises:
+        ValueError: there is no joint, all are in one point, or a camera that is none.
+
+    Paper: Sec. 3.3.
+    """
+    height, width = image.shape[-2:]
+    view, camera_source = camera_for(camera, width, height)
+    lifted = lift(found, view, lifter)
+    box = Box.around(found.known()[0], MARGIN)
+    whole = lifted.pose_mm + lifted.root_mm[:, None]
+    return Prediction(
+        skeleton=H36M_17,
+        pose_mm=lifted.pose_mm[0],
+        joints_px=view.project(whole)[0],
+        confidence=lifted.confidence[0],
+        root_depth_mm=float(lifted.root_mm[0, 2]),
+        root_source="mean limb lengths of the training's bodies",
+        camera_source=camera_source,
+        box_source=f"around the 2D joints ({joints_source})",
+        weights=weights,
+        image=image,
+        crop=crop_person(image, box, CROP),
+        volume=None,
+        box=box,
+        camera=view,
+    )
+
+
+def own_joints(
+    frames: Iterable[UInt8[Tensor, "3 height width"]],
+    estimator: Estimator,
+    box: Sequence[float] | None = None,
+) -> Found:
+    """2D joints of one person in the frames of a video, by a network for pictures.
+
+    The box of each frame lies around the joints of the frame before.
+
+    Args:
+        frames: RGB.
+        estimator: the network, of 17 joints.
+        box: x, y, width, height of the person in the first frame, px; the whole frame without it.
+
+    Returns:
+        Joints (frames, 17, 2), px, and the heights of their peaks.
+
+    Paper: Sec. 3.3: the first half of the decoupled architecture.
+    """
+    size = estimator.config.image_size
+    joints, sure, around = [], [], None
+    for image in frames:
+        looks = 1
+        if around is None:
+            height, width = image.shape[-2:]
+            around = Box.from_corner(*map(float, box or (0, 0, width, height)))
+            looks = LOOKS
+        for _ in range(looks):
+            crop = crop_person(image, around, size)
+            places, certain = estimator.places(crop[None])
+            at = to_image(places[0, :, :2], around, float(size))
+            known = torch.where((certain[0] > SURE)[:, None], at, torch.nan)
+            if int(known.isfinite().all(-1).sum()) >= 2:
+                around = Box.around(known)
+        joints.append(at)
+        sure.append(certain[0])
+    if not joints:
+        raise ValueError("there are no frames")
+    return Found(torch.stack(joints), torch.stack(sure))
