@@ -6,12 +6,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from tests.small import studio_batch
 from volpose.decode import limb_lengths, metric_pose, peak_voxel
 from volpose.grid import Grid
 from volpose.metrics import mpjpe, root_relative
-from volpose.refine import LEAST, Candidates, candidates, pictorial_structures, spread
+from volpose.refine import (
+    LEAST,
+    Candidates,
+    candidates,
+    metric_spread,
+    pictorial_structures,
+    spread,
+)
 from volpose.skeleton import H36M_17
 from volpose.targets import gaussian_volume
 
@@ -31,6 +39,16 @@ def test_candidates_are_the_peaks_between_the_voxels_the_highest_first():
     )
     assert found.height[0, 0, 0] > found.height[0, 0, 1] > 0.5
     assert found.height[0, 0, 2] < 1e-3
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 7), (1, 6, 7), (4, 1, 1)])
+def test_a_candidate_is_no_lower_than_any_of_its_neighbors(shape):
+    torch.manual_seed(0)
+    volume = torch.rand(2, 3, *shape)
+    found = candidates(volume, 4)
+    around = F.max_pool3d(volume, 3, 1, 1)
+    highest = torch.where(around == volume, volume, 0).flatten(2).sort(-1, descending=True)[0]
+    torch.testing.assert_close(found.height, highest[..., :4])
 
 
 def scene(count=4):
@@ -113,3 +131,30 @@ def test_the_spread_of_two_peaks_points_from_one_to_the_other():
     assert abs(axes[:, -1] @ (way / way.norm()).double()) > 0.999
     assert values[-1].sqrt().item() == pytest.approx(way.norm().item() / 2, rel=0.05)
     torch.testing.assert_close(covariance, covariance.T)
+
+
+def test_the_metric_spread_is_that_of_places_drawn_at_random():
+    batch = studio_batch("train", 2)
+    places = batch.places(GRID.crop_size)
+    root = torch.tensor([[9.0, 2.0, 30.0], [2.0, 4.0, -10.0], [30.0, -10.0, 2500.0]])
+    covariance = root.expand(2, 17, 3, 3)
+    where = batch.box, batch.camera, batch.root_depth
+    found = metric_spread(covariance, places, *where, GRID.crop_size)
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(4000, 2, 17, 3, generator=generator) @ torch.linalg.cholesky(root).T
+    drawn = metric_pose(places + noise, *where, GRID.crop_size)
+    off = drawn - drawn.mean(0)
+    expected = torch.einsum("nbji,nbjk->bjik", off, off) / len(off)
+    size = expected.diagonal(dim1=-2, dim2=-1).sqrt()
+    scale = size[..., :, None] * size[..., None, :]
+    assert ((found - expected) / scale).abs().max() < 0.12
+
+
+def test_depth_alone_spreads_along_the_ray():
+    batch = studio_batch("train", 2)
+    places = batch.places(GRID.crop_size)
+    along = torch.diag(torch.tensor([0.0, 0.0, 100.0])).expand(2, 17, 3, 3)
+    found = metric_spread(along, places, batch.box, batch.camera, batch.root_depth, GRID.crop_size)
+    rays = batch.pose / batch.pose[..., 2:]
+    expected = 100 * rays[..., :, None] * rays[..., None, :]
+    torch.testing.assert_close(found, expected, rtol=1e-2, atol=0.1)
