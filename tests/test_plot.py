@@ -20,6 +20,7 @@ from volpose.plot import (
     prediction_page,
     slices_figure,
     stages_figure,
+    uncertainty_figure,
     volume_figure,
     volumes_figure,
 )
@@ -222,6 +223,38 @@ def test_the_menu_shows_one_joint_at_a_time():
         assert len(shown) == len(figure.data)
         blobs = [t for t, on in zip(figure.data, shown, strict=True) if on and "peak" in t.name]
         assert [t.name.split(",")[0] for t in blobs] == [button.label]
+
+
+def test_an_ellipsoid_reaches_as_far_as_the_joint_may_be():
+    way = torch.tensor([1.0, -2.0, 2.0]) / 3
+    long, thin = 200.0, 10.0  # mm
+    covariance = thin**2 * torch.eye(3) + (long**2 - thin**2) * way[:, None] * way
+    covariances = covariance.repeat(17, 1, 1)
+    covariances[0] = torch.nan  # the root is known
+    figure = uncertainty_figure(POSE, covariances, H36M_17, "Doubts.", deviations=2.0)
+    shells = [t for t in figure.data if t.type == "mesh3d"]
+    assert len(shells) == 2 * 16
+    assert len(figure.to_json()) < 120_000
+    (wrist,) = (t for t in shells if t.name.startswith("left wrist") and t.scene == "scene")
+    assert wrist.color == COLORS["left"]
+    assert "400 mm" in wrist.hovertemplate
+    corners = np.stack([wrist.x, wrist.z, wrist.y], -1) - POSE[WRIST].numpy()
+    along = corners @ way.numpy()
+    assert along.max() == pytest.approx(400, rel=1e-4)
+    assert along.min() == pytest.approx(-400, rel=1e-4)
+    across = np.linalg.norm(corners - along[:, None] * way.numpy(), axis=-1)
+    assert across.max() == pytest.approx(20, rel=1e-3)
+    # closed: each edge belongs to two triangles, in opposite directions
+    faces = np.stack([wrist.i, wrist.j, wrist.k], -1)
+    edges = [tuple(e) for f in faces.tolist() for e in zip(f, f[1:] + f[:1], strict=True)]
+    assert len(edges) == len(set(edges))
+    assert {(b, a) for a, b in edges} == set(edges)
+    for scene in (figure.layout.scene, figure.layout.scene2):
+        for points, axis in (("x", "xaxis"), ("y", "yaxis"), ("z", "zaxis")):
+            low, high = sorted(scene[axis].range)
+            assert all(low < v.min() and v.max() < high for v in (t[points] for t in shells))
+    with pytest.raises(ValueError, match="covariances"):
+        uncertainty_figure(POSE, covariances[:5], H36M_17, "Doubts.")
 
 
 def test_sizes_that_do_not_fit_are_refused():

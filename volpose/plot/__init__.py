@@ -10,6 +10,7 @@ from volpose.plot.figures3d import pose_figure, slices_figure, volume_figure, vo
 from volpose.plot.first_light import first_light
 from volpose.plot.page import prediction_page
 from volpose.plot.stages import stages_figure
+from volpose.plot.uncertainty import uncertainty_figure
 
 FLAT = {
     "action_bars": "figures2d",
@@ -37,6 +38,7 @@ __all__ = [
     "slices_figure",
     "stack_figure",
     "stages_figure",
+    "uncertainty_figure",
     "volume_figure",
     "volume_views",
     "volumes_figure",
