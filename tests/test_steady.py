@@ -66,9 +66,8 @@ def test_forward_and_backward_are_those_of_a_markov_chain(step):
     at = torch.arange(places)
     apart = (at[:, None] - at).abs()
     bell = torch.exp(-torch.arange(-reach, reach + 1).square() / (2 * step**2)).sum()
-    # the two axes of one voxel also lose what leaves the grid
-    stays = 1 / bell**2
-    chain = torch.exp(-apart.square() / (2 * step**2)) / bell * (apart <= reach) * stays
+    # along the two axes of one voxel nothing moves
+    chain = torch.exp(-apart.square() / (2 * step**2)) / bell * (apart <= reach)
     chain = (0.98 * chain + 0.02 / places).double()
     expected = []
     for number in range(frames):
@@ -82,3 +81,14 @@ def test_forward_and_backward_are_those_of_a_markov_chain(step):
         expected.append(both / both.max() * peak[number].double().view(1))
     steady = steady_volumes(volumes, step).view(frames, places)
     torch.testing.assert_close(steady.double(), torch.stack(expected), rtol=1e-4, atol=1e-5)
+
+
+def test_a_heatmap_is_a_volume_that_says_nothing_about_depth():
+    torch.manual_seed(0)
+    heatmaps = torch.rand(4, 2, 1, 6, 7)
+    deep = heatmaps.expand(-1, -1, 61, -1, -1)
+    steady, middle = steady_volumes(heatmaps), steady_volumes(deep)[:, :, 30:31]
+    middle = middle / middle.amax((-2, -1), keepdim=True)
+    torch.testing.assert_close(
+        steady / steady.amax((-2, -1), keepdim=True), middle, rtol=1e-2, atol=1e-3
+    )

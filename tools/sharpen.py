@@ -97,6 +97,13 @@ class Tally:
         bend = (pose - truth).diff(n=2, dim=0).norm(dim=-1)
         self.rows[method]["jitter mm"].append(float(bend.mean()))
 
+    def against(self, method: str, other: str) -> dict[str, int]:
+        """How many pictures a method makes better or worse than another does, by over 1 mm."""
+        both = (torch.tensor(self.rows[name]["MPJPE mm"]) for name in (method, other))
+        gain = torch.sub(*both)
+        found = {"pictures": len(gain), "better": int((gain < -1).sum())}
+        return found | {"worse": int((gain > 1).sum())}
+
     def means(self) -> dict:
         """Method -> name -> mean."""
         return {
@@ -123,7 +130,11 @@ def pictures(estimator: Estimator, studio: Studio) -> dict:
         error = (places - batch.places(float(estimator.config.image_size)))[:, 1:]
         sure.append(spread(volume, voxels, estimator.grid)[:, 1:].diagonal(dim1=-2, dim2=-1))
         off.append(error.square())
-    return {"picture": tally.means(), "spread": calibration(torch.cat(sure), torch.cat(off))}
+    return {
+        "picture": tally.means(),
+        "pictorial structures": tally.against("pictorial structures", "peak"),
+        "spread": calibration(torch.cat(sure), torch.cat(off)),
+    }
 
 
 def calibration(variance: Tensor, squared: Tensor) -> dict:

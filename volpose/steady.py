@@ -58,6 +58,8 @@ def _moved(belief: Tensor, step: float, lost: float) -> Tensor:
     bell = bell / bell.sum()
     found = belief[:, None]
     for axis in range(3):
+        if belief.shape[1 + axis] == 1:  # a heatmap: nothing moves, or leaves the grid, in depth
+            continue
         shape, padding = [1, 1, 1, 1, 1], [0, 0, 0]
         shape[2 + axis], padding[axis] = len(bell), reach
         found = F.conv3d(found, bell.view(shape), padding=padding)
