@@ -48,7 +48,7 @@ LEVELS = [
     "plot.style",
     "plot.scenes plot.traces",
     "plot.figures2d plot.figures3d plot.first_light",
-    "plot.page plot.findings plot.stages plot.uncertainty",
+    "plot.page plot.findings plot.stages plot.uncertainty plot.film",
     "plot",
     "reproduce.tables reproduce.intervals reproduce.dissect reproduce.lookup reproduce.published",
     "reproduce.experiment",

@@ -15,6 +15,7 @@ from volpose.camera import Camera
 from volpose.crop import Box, crop_person, to_image
 from volpose.grid import Grid
 from volpose.plot import (
+    film_figure,
     first_light,
     pose_figure,
     prediction_page,
@@ -255,6 +256,33 @@ def test_an_ellipsoid_reaches_as_far_as_the_joint_may_be():
             assert all(low < v.min() and v.max() < high for v in (t[points] for t in shells))
     with pytest.raises(ValueError, match="covariances"):
         uncertainty_figure(POSE, covariances[:5], H36M_17, "Doubts.")
+
+
+def test_a_film_has_a_frame_for_each_pose_and_moves_only_points():
+    way = torch.tensor([0.0, 0.0, 100.0])
+    truth = POSE + torch.arange(5.0)[:, None, None] * way
+    films = {"before": truth + 20, "after": truth}
+    figure = film_figure(films, H36M_17, "A film.", truth, fps=10)
+    assert [f.name for f in figure.frames] == ["0.00 s", "0.10 s", "0.20 s", "0.30 s", "0.40 s"]
+    assert len(figure.to_json()) < 60_000
+    for number, frame in enumerate(figure.frames):
+        assert frame.traces == tuple(range(len(figure.data)))
+        for trace, moved in zip(figure.data, frame.data, strict=True):
+            shift = 100 * number  # plotly's y is the depth
+            assert moved.x == trace.x
+            for before, after in zip(trace.y, moved.y, strict=True):
+                assert (before is None) == (after is None)
+                assert before is None or after - before == pytest.approx(shift)
+    ends = figure.layout.scene.yaxis.range
+    assert ends == figure.layout.scene2.yaxis.range
+    assert min(ends) < truth[..., 2].min()
+    assert max(ends) > truth[..., 2].max()
+    with pytest.raises(ValueError, match="length"):
+        film_figure({"a": truth, "b": truth[1:]}, H36M_17, "A film.")
+    with pytest.raises(ValueError, match="length"):
+        film_figure({}, H36M_17, "A film.")
+    with pytest.raises(ValueError, match="17 joints"):
+        film_figure({"a": truth[:, :5]}, H36M_17, "A film.")
 
 
 def test_sizes_that_do_not_fit_are_refused():

@@ -7,6 +7,7 @@ is imported when one of them is first used.
 from importlib import import_module
 
 from volpose.plot.figures3d import pose_figure, slices_figure, volume_figure, volumes_figure
+from volpose.plot.film import film_figure
 from volpose.plot.first_light import first_light
 from volpose.plot.page import prediction_page
 from volpose.plot.stages import stages_figure
@@ -27,6 +28,7 @@ FLAT = {
 __all__ = [
     "action_bars",
     "draw_pose",
+    "film_figure",
     "first_light",
     "forest",
     "image_grid",

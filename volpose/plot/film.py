@@ -1,0 +1,90 @@
+"""Poses of a film beside each other, with a slider from frame to frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import plotly.graph_objects as go
+from jaxtyping import Float
+from torch import Tensor
+
+from volpose.plot.figures3d import VIEWS
+from volpose.plot.scenes import metric_scene, new_figure, panel_label
+from volpose.plot.style import as_array, bounds, check_joints
+from volpose.plot.traces import skeleton_traces, truth_trace
+from volpose.skeleton import Skeleton
+
+
+def film_figure(
+    films: Mapping[str, Float[Tensor, "frames joints 3"]],
+    skeleton: Skeleton,
+    alt: str,
+    truth: Float[Tensor, "frames joints 3"] | None = None,
+    fps: float = 25.0,
+    view: str = "turned",
+    height: int = 430,
+) -> go.Figure:
+    """Several accounts of one film, a panel each, with a slider through time.
+
+    Args:
+        films: label -> poses, mm, camera frame, relative to the root.
+        skeleton: the joints.
+        alt: the figure in words.
+        truth: the true poses, drawn thin and grey in every panel.
+        fps: frames per second of these poses, for the labels of the slider.
+        view: "camera" or "turned".
+        height: px.
+
+    Returns:
+        A figure with a scene for each film, a frame for each pose; it starts at the first.
+
+    Raises:
+        ValueError: there is no film, they differ in length, or in the number of joints.
+    """
+    everything = [*films.values(), *([] if truth is None else [truth])]
+    counts = {len(poses) for poses in everything}
+    if not films or len(counts) > 1 or 0 in counts:
+        raise ValueError(f"films must be of one length, but there are {sorted(counts)}")
+    for poses in everything:
+        check_joints("films", poses[0], skeleton)
+    center, half = bounds([as_array(poses.flatten(0, 1)) for poses in everything])
+    figure = new_figure(alt, height)
+    label, eye = VIEWS[view]
+    for number, name in enumerate(films):
+        left, right = number / len(films), (number + 1) / len(films)
+        figure.layout[_scene(number)] = metric_scene(center, half, eye, (left, right))
+        figure.add_annotation(panel_label(f"{name}, {label}", (left + right) / 2))
+    figure.add_traces(_traces(films, truth, skeleton, 0))
+    names = [f"{n / fps:.2f} s" for n in range(counts.pop())]
+    figure.frames = [
+        go.Frame(
+            data=[_moved(trace) for trace in _traces(films, truth, skeleton, number)],
+            name=name,
+            traces=list(range(len(figure.data))),
+        )
+        for number, name in enumerate(names)
+    ]
+    still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}}
+    steps = [{"method": "animate", "label": name, "args": [[name], still]} for name in names]
+    figure.update_layout(sliders=[{"steps": steps, "currentvalue": {"prefix": "after "}}])
+    return figure
+
+
+def _scene(number: int) -> str:
+    return "scene" if number == 0 else f"scene{number + 1}"
+
+
+def _traces(films: Mapping, truth: Tensor | None, skeleton: Skeleton, frame: int) -> list:
+    """All traces of one moment, always in the same order."""
+    found = []
+    for number, poses in enumerate(films.values()):
+        scene, legend = _scene(number), number == 0
+        if truth is not None:
+            found.append(truth_trace(truth[frame], skeleton, scene, legend))
+        found += skeleton_traces(poses[frame], skeleton, scene, legend=legend, digits=0)
+    return found
+
+
+def _moved(trace: go.Scatter3d) -> go.Scatter3d:
+    """What a frame changes in a trace: where it is."""
+    return go.Scatter3d(x=trace.x, y=trace.y, z=trace.z)
