@@ -65,8 +65,13 @@ def film_figure(
         for number, name in enumerate(names)
     ]
     still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}}
-    steps = [{"method": "animate", "label": name, "args": [[name], still]} for name in names]
-    figure.update_layout(sliders=[{"steps": steps, "currentvalue": {"prefix": "after "}}])
+    steps = [
+        {"method": "animate", "label": name.removesuffix(" s"), "args": [[name], still]}
+        for name in names
+    ]
+    shown = {"prefix": "after ", "suffix": " s"}
+    place = {"x": 0.03, "len": 0.94, "pad": {"t": 20, "b": 14}}  # room for the outer labels
+    figure.update_layout(sliders=[{"steps": steps, "currentvalue": shown, **place}])
     return figure
 
 
