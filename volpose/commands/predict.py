@@ -190,7 +190,7 @@ def _write_film(
         drawn = (_drawn(image, joints) if seen else image for image, joints, seen in pairs)
         write_video(options.draw, drawn, film.fps)
     if options.html:
-        from volpose.plot.page import film_page
+        from volpose.plot.film_page import film_page
 
         with complete_or_absent(options.html) as partial:
             partial.write_text(film_page(film, assumed, _shown(options.input)), "utf8")

@@ -21,18 +21,18 @@ def film_figure(
     alt: str,
     truth: Float[Tensor, "frames joints 3"] | None = None,
     fps: float = 25.0,
-    view: str = "turned",
+    views: tuple[str, ...] = ("turned",),
     height: int = 430,
 ) -> go.Figure:
     """Several accounts of one film, a panel each, with a slider through time.
 
     Args:
-        films: label -> poses, mm, camera frame, relative to the root.
+        films: label (or "") -> poses, mm, camera frame, relative to the root.
         skeleton: the joints.
         alt: the figure in words.
         truth: the true poses, drawn thin and grey in every panel.
         fps: frames per second of these poses, for the labels of the slider.
-        view: "camera" or "turned".
+        views: "camera", "turned" or both: a panel for each.
         height: px.
 
     Returns:
@@ -49,16 +49,19 @@ def film_figure(
         check_joints("films", poses[0], skeleton)
     center, half = bounds([as_array(poses.flatten(0, 1)) for poses in everything])
     figure = new_figure(alt, height)
-    label, eye = VIEWS[view]
-    for number, name in enumerate(films):
-        left, right = number / len(films), (number + 1) / len(films)
+    panels = [(name, poses, view) for name, poses in films.items() for view in views]
+    for number, (name, _, view) in enumerate(panels):
+        label, eye = VIEWS[view]
+        left, right = number / len(panels), (number + 1) / len(panels)
         figure.layout[_scene(number)] = metric_scene(center, half, eye, (left, right))
-        figure.add_annotation(panel_label(f"{name}, {label}", (left + right) / 2))
-    figure.add_traces(_traces(films, truth, skeleton, 0))
+        words = f"{name}, {label}" if name else label
+        figure.add_annotation(panel_label(words, (left + right) / 2))
+    shown = [poses for _, poses, _ in panels]
+    figure.add_traces(_traces(shown, truth, skeleton, 0))
     names = [f"{n / fps:.2f} s" for n in range(counts.pop())]
     figure.frames = [
         go.Frame(
-            data=[_moved(trace) for trace in _traces(films, truth, skeleton, number)],
+            data=[_moved(trace) for trace in _traces(shown, truth, skeleton, number)],
             name=name,
             traces=list(range(len(figure.data))),
         )
@@ -69,9 +72,9 @@ def film_figure(
         {"method": "animate", "label": name.removesuffix(" s"), "args": [[name], still]}
         for name in names
     ]
-    shown = {"prefix": "after ", "suffix": " s"}
+    current = {"prefix": "after ", "suffix": " s"}
     place = {"x": 0.03, "len": 0.94, "pad": {"t": 20, "b": 14}}  # room for the outer labels
-    figure.update_layout(sliders=[{"steps": steps, "currentvalue": shown, **place}])
+    figure.update_layout(sliders=[{"steps": steps, "currentvalue": current, **place}])
     return figure
 
 
@@ -79,10 +82,10 @@ def _scene(number: int) -> str:
     return "scene" if number == 0 else f"scene{number + 1}"
 
 
-def _traces(films: Mapping, truth: Tensor | None, skeleton: Skeleton, frame: int) -> list:
+def _traces(films: list[Tensor], truth: Tensor | None, skeleton: Skeleton, frame: int) -> list:
     """All traces of one moment, always in the same order."""
     found = []
-    for number, poses in enumerate(films.values()):
+    for number, poses in enumerate(films):
         scene, legend = _scene(number), number == 0
         if truth is not None:
             found.append(truth_trace(truth[frame], skeleton, scene, legend))

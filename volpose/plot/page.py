@@ -60,7 +60,7 @@ def prediction_page(prediction: Prediction, name: str = "", grid: Grid | None = 
     values = {
         "policy": POLICY,
         "title": html.escape(title),
-        "style": _resource("page.css"),
+        "style": resource("page.css"),
         "name": f'<p class="name">{html.escape(name)}</p>' if name else "",
         "options": _options(prediction, first),
         "photograph": _photograph(prediction),
@@ -72,9 +72,9 @@ def prediction_page(prediction: Prediction, name: str = "", grid: Grid | None = 
         "data": json.dumps(data, separators=(",", ":")).replace(
             "<", "\\u003c"
         ),  # no tag can end the script early
-        "script": _resource("page.js"),
+        "script": resource("page.js"),
     }
-    return Template(_resource("page.html")).substitute(values)
+    return Template(resource("page.html")).substitute(values)
 
 
 VOLUME_SECTION = """<section aria-labelledby="volume-title">
@@ -86,7 +86,8 @@ VOLUME_SECTION = """<section aria-labelledby="volume-title">
 
 
 @cache
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """The text of a file that lies beside this one."""
     return files("volpose.plot").joinpath(name).read_text(encoding="utf-8")
 
 

@@ -1,0 +1,49 @@
+"""The page of a motion: one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import html
+import math
+from string import Template
+
+from plotly.offline import get_plotlyjs
+
+from volpose.lift.film import Film
+from volpose.plot.film import film_figure
+from volpose.plot.page import POLICY, resource
+from volpose.skeleton import H36M_17
+
+MOST_FRAMES = 120  # in the page; a longer film is thinned
+ALT = "A stick figure that moves, seen from the camera and turned by 90 degrees."
+
+
+def film_page(film: Film, assumed: dict[str, str], name: str = "") -> str:
+    """A self-contained HTML page: the motion from two sides, with a slider through time.
+
+    Args:
+        film: what to show.
+        assumed: what the numbers rest on, name -> words.
+        name: of the video, such as its file name.
+
+    Returns:
+        The text of the file, about 5 MB, most of it plotly.js.
+    """
+    every = math.ceil(len(film.seen) / MOST_FRAMES)
+    poses = {"": film.pose_mm[::every]}
+    figure = film_figure(poses, H36M_17, ALT, fps=film.fps / every, views=("camera", "turned"))
+    rests = "; ".join(f"{key.replace('_', ' ')}: {words}" for key, words in assumed.items())
+    missing = int((~film.seen).sum())
+    gaps = f" In {missing} of {len(film.seen)} frames nobody was found." if missing else ""
+    title = f"{name}: 3D motion" if name else "3D motion"
+    values = {
+        "policy": POLICY,
+        "title": html.escape(title),
+        "style": resource("page.css"),
+        "name": f'<p class="name">{html.escape(name)}</p>' if name else "",
+        "alt": ALT,
+        "assumptions": html.escape(f"What this rests on. {rests}.{gaps}"),
+        "plotly": get_plotlyjs(),
+        # no tag can end the script early
+        "figure": figure.to_json().replace("<", "\\u003c"),
+    }
+    return Template(resource("film_page.html")).substitute(values)
