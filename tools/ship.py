@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from volpose.estimator import Estimator
+from volpose.network import LIFTING
 from volpose.pretrained import FOLDER, load, names, sha256
 from volpose.recipe import PRESETS
 from volpose.storage import write_text
@@ -29,6 +30,8 @@ def ship(run: Path, name: str) -> None:
     estimator = Estimator.load(run / "weights.safetensors")  # refuses anything damaged
     card = {"name": name, "preset": preset_of(estimator.card)} | estimator.card
     card["test"] = {}
+    if estimator.config.kind in LIFTING:
+        card["test"] = lifting_errors(RESULTS / "lift" / f"{name}.json", estimator.card)
     own = RESULTS / "reproduce" / run.parent.name / f"{run.name}.json"
     for path in (*(RESULTS / "laptop" / f"{run.name}{on}.json" for on in ("", "-on-wild")), own):
         if path.exists():
@@ -46,8 +49,25 @@ def ship(run: Path, name: str) -> None:
     print(f"{target.name}: {target.stat().st_size} bytes")
 
 
+def lifting_errors(path: Path, card: dict) -> dict:
+    """The errors of a lifting network as a table, a row for each kind of fault."""
+    result = json.loads(path.read_text())
+    if result["card"] != card:
+        raise ValueError(f"{path}: errors of other weights; evaluate the run again")
+    rows = {}
+    for row in result["rows"]:
+        values = dict(row)
+        fault = f"noise {values.pop('noise_px'):g} px, {values.pop('missing')} joints missing"
+        rows[fault] = values
+    first = next(iter(rows.values()))
+    protocol = f"{result['data']}: {result['protocol']}"
+    return {protocol: {"samples": result["poses"], "actions": rows, "mean_of_frames": first}}
+
+
 def preset_of(card: dict) -> str:
     """The preset that a run's network is from, whatever its kind and stack."""
+    if card["recipe"]["network"]["kind"] in LIFTING:
+        return "lift"
 
     def size(network: dict) -> dict:
         return {name: value for name, value in network.items() if name not in ("kind", "z_bins")}
@@ -64,14 +84,16 @@ def readable(card: dict) -> str:
         "",
         f"* preset `{card['preset']}`, {recipe['network']['kind']} "
         f"{tuple(recipe['network']['z_bins'])}, seed {recipe['seed']}; trained on {card['data']}",
-        f"* {recipe['samples']} images seen in {card['seconds']:.0f} s "
+        f"* {recipe['samples']} samples seen in {card['seconds']:.0f} s "
         f"({card['cpu_seconds']:.0f} s of CPU), {card['threads']} thread(s), "
         f"{card['hardware']}, torch {card['torch']}",
         f"* licence: {card['licence']}",
         "",
     ]
     for protocol, table in card["test"].items():
-        rows = table["actions"] | {"mean of frames": table["mean_of_frames"]}
+        rows = dict(table["actions"])
+        if card["preset"] != "lift":
+            rows["mean of frames"] = table["mean_of_frames"]
         lines += [f"{protocol}, {table['samples']} samples:", ""]
         measures = list(table["mean_of_frames"])
         lines += [f"| | {' | '.join(measures)} |", "|---" * (len(measures) + 1) + "|"]

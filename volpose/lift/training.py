@@ -31,9 +31,9 @@ BLUR = (0.9, 1.2)
 VOLUME = TrainConfig(
     NetworkConfig("lift", (16,), 192, 2, 1, 64, 1.0),
     images=49_902,
-    samples=360_000,
+    samples=240_000,
     batch_size=64,
-    learning_rate=3e-3,
+    learning_rate=4e-3,
     average=0.999,
 )
 # as many parameters, and about as much time
