@@ -259,8 +259,8 @@ def test_given_joints_count_as_far_as_the_network_explains_them():
 
 # Networks
 
-SMALL = NetworkConfig("lift", (8,), 32, 2, 1, 64, 1.0)
-TINY = replace(VOLUME, network=SMALL, samples=4800, batch_size=32, average=0.9, warmup=10)
+SMALL = NetworkConfig("lift", (8,), 32, 2, 1, 32, 1.0)
+TINY = replace(VOLUME, network=SMALL, samples=3840, batch_size=32, average=0.9, warmup=10)
 
 
 @pytest.fixture(scope="module")
@@ -295,11 +295,11 @@ def test_a_run_that_was_killed_goes_on_exactly(tmp_path):
 def test_lifters_are_saved_and_loaded(trained, tmp_path):
     lifter, folder = trained
     loaded = Lifter.load(folder / "weights.safetensors")
-    found = seen_people(people(5), Counted().find, stream(), 64.0).found
+    found = seen_people(people(5), Counted().find, stream(), 32.0).found
     assert torch.equal(loaded.places(found)[0], lifter.places(found)[0])
     assert "mocap.cs.cmu.edu" in loaded.network.card["licence"]
     with pytest.raises(ValueError, match="takes 2D joints, not images"):
-        loaded.network.places(torch.zeros(1, 3, 64, 64))
+        loaded.network.places(torch.zeros(1, 3, 32, 32))
     image_net = Estimator.untrained(NetworkConfig(z_bins=(1, 8), features=16, image_size=64))
     with pytest.raises(ValueError, match="a lifter needs a network of kind lift"):
         Lifter(image_net)
@@ -307,18 +307,18 @@ def test_lifters_are_saved_and_loaded(trained, tmp_path):
 
 def test_a_mirrored_person_gives_the_mirrored_pose(trained):
     lifter, _ = trained
-    found = seen_people(people(4), Counted().find, stream(), 64.0).found
+    found = seen_people(people(4), Counted().find, stream(), 32.0).found
     twins = list(H36M_17.mirror)
-    flipped = torch.tensor([64.0, 0.0]) + torch.tensor([-1.0, 1.0]) * found.joints[:, twins]
+    flipped = torch.tensor([32.0, 0.0]) + torch.tensor([-1.0, 1.0]) * found.joints[:, twins]
     places = lifter.places(found)[0]
     back = lifter.places(Found(flipped, found.confidence))[0][:, twins]
     assert torch.allclose(places[..., 2], back[..., 2], atol=0.5)
-    assert torch.allclose(places[..., 0], 64 - back[..., 0], atol=0.05)
+    assert torch.allclose(places[..., 0], 32 - back[..., 0], atol=0.05)
 
 
 def test_the_perceptron_learns_too(tmp_path):
     network = replace(PERCEPTRON.network, features=64)
-    recipe = replace(PERCEPTRON, network=network, samples=25_600, learning_rate=3e-3, warmup=10)
+    recipe = replace(PERCEPTRON, network=network, samples=19_200, learning_rate=3e-3, warmup=10)
     lifter = train_lifter(recipe, motions(512), tmp_path, progress=False)
     seen = seen_people(people(100, seed=7), Counted().find, stream(3), lifter.grid.crop_size)
     off = lifter.places(seen.found)[0][..., 2] - seen.places[..., 2]
@@ -343,13 +343,20 @@ def test_lift_finds_the_pose_of_a_person_far_from_the_middle_of_the_picture(trai
     in_camera = camera.to_camera(pose)
     camera = Camera(camera.focal, camera.center)
     found = Found(camera.project(in_camera), torch.ones(20, 17))
-    seen = seen_people(pose, Counted().find, stream(), 64.0)  # the same cameras
+    seen = seen_people(pose, Counted().find, stream(), 32.0)  # the same cameras
     lifter = Knowing(trained[0].network, seen.places)
     lifted = lift(found, camera, lifter, in_camera[:, 0, 2])
     assert torch.allclose(lifted.pose_mm, root_relative(in_camera), atol=1.0)
     assert torch.allclose(lifted.root_mm, in_camera[:, 0], atol=2.0)
     free = lift(found, camera, lifter)  # all people have the same limbs, which the card knows
     assert mpjpe(free.pose_mm, root_relative(in_camera)).mean() < 40
+
+
+def test_a_frame_without_a_person_is_named(trained):
+    joints, sure = 100 * torch.rand(3, 17, 2), torch.ones(3, 17)
+    sure[1, 3:] = 0
+    with pytest.raises(ValueError, match="frame 1: expected at least 4 known joints, got 3"):
+        lift(Found(joints, sure), Camera.from_values(100, 100, 50, 50), trained[0])
 
 
 # The command

@@ -36,7 +36,7 @@ class Found(NamedTuple):
 
 # joints (B, 17, 2) and side of the box (B,), px, and random numbers -> what was found
 Detector = Callable[[Tensor, Tensor, torch.Generator], Found]
-FEWEST = 4  # joints that are always left
+FEWEST = 4  # joints: with less there is nothing to lift
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from volpose.crop import Box
 from volpose.decode import confidence, metric_pose, peak_voxel, root_depth_from_limbs
 from volpose.estimator import Estimator
 from volpose.grid import Grid
-from volpose.lift.faults import Found
+from volpose.lift.faults import FEWEST, Found
 from volpose.lift.heatmaps import draw_heatmaps, framed
 from volpose.metrics import root_relative
 from volpose.network import LIFTING
@@ -189,10 +189,14 @@ def lift(
         mirror: average with the mirror image.
 
     Raises:
-        ValueError: a person has no joint, or all joints in one point.
+        ValueError: fewer than four joints of a frame are known, or all lie in one point.
 
     Paper: Sec. 3.3; Sec. 4.3 from places to mm.
     """
+    known = (found.confidence > 0).sum(-1).tolist()
+    for frame, count in enumerate(known):
+        if count < FEWEST:
+            raise ValueError(f"frame {frame}: expected at least {FEWEST} known joints, got {count}")
     at_origin = Camera(camera.focal, camera.center)
     size = lifter.grid.crop_size
     crop, view, box = framed(found, at_origin, size)

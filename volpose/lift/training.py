@@ -39,7 +39,7 @@ VOLUME = TrainConfig(
 # as many parameters, and about as much time
 PERCEPTRON = replace(
     VOLUME,
-    network=NetworkConfig("lift-perceptron", (32,), 512, 3, 2, 64, 1.0),
+    network=NetworkConfig("lift-perceptron", (16,), 576, 2, 2, 64, 1.0),
     samples=6_000_000,
     batch_size=256,
     learning_rate=1e-3,
