@@ -58,8 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_render(commands.add_parser("render", help="render a split of the studio to a folder"))
     _add_bench(commands.add_parser("bench", help="how fast this machine is at it, as ratios"))
     data_command.add_arguments(commands.add_parser("data", help="look real data sets over"))
-    words = "2D joints to metric poses: train, evaluate, use"
-    lift.add_arguments(commands.add_parser("lift", help=words), shared.positive, shared.numbers)
+    words = "2D joints to metric poses: train and evaluate"
+    lift.add_arguments(commands.add_parser("lift", help=words), shared.positive)
     words = "measure and print a table of the paper"
     reproduce.add_arguments(commands.add_parser("reproduce", help=words))
     return parser
