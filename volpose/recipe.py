@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 
 from volpose.augment import PAPER, Augmentation
 from volpose.losses import REDUCTIONS
@@ -119,6 +119,12 @@ class TrainConfig:
     def to_json(self) -> dict:
         """The recipe as plain numbers, lists and strings."""
         return json.loads(json.dumps(asdict(self)))
+
+
+def completed(recipe: dict) -> dict:
+    """A recipe that an older version wrote: an option that came later had its default."""
+    usual = {option.name: option.default for option in fields(TrainConfig)}
+    return {name: value for name, value in usual.items() if value is not MISSING} | recipe
 
 
 TINY = NetworkConfig(z_bins=(1, 16), features=32, hourglass_depth=2, image_size=64, sigma=1.0)

@@ -18,7 +18,7 @@ from volpose.decode import limb_lengths
 from volpose.estimator import Estimator
 from volpose.flat import FlatWeights
 from volpose.precision import has_fast_bf16, resolve
-from volpose.recipe import TrainConfig
+from volpose.recipe import TrainConfig, completed
 from volpose.skeleton import SKELETONS
 from volpose.storage import read_safetensors, write_safetensors
 from volpose.team import Team
@@ -205,6 +205,7 @@ def _checked_state(run: Run, path: Path, header: dict) -> dict:
     """What a checkpoint says of itself, if it is one of this run."""
     try:
         state = dict(json.loads(header.get("run", "{}")))
+        state["config"] = completed(dict(state.get("config", {})))
         numbers = [float(state[name]) for name in COUNTERS] + [float(x) for x in state["loss"]]
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"{path}: not the checkpoint of a run ({error!r})") from error

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import json
 import math
-from dataclasses import fields
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from volpose.estimator import Estimator
 from volpose.evaluate import evaluate
 from volpose.model import count_parameters
 from volpose.precision import keep_freed_memory
-from volpose.recipe import TrainConfig
+from volpose.recipe import completed
 from volpose.reproduce.dissect import dissect
 from volpose.reproduce.experiment import SPLITS, Experiment
 from volpose.reproduce.lookup import lookup
@@ -43,9 +42,7 @@ def result_of(experiment: Experiment, results: Path) -> dict | None:
         return None
     result = read_json(path)
     recipe = experiment.recipe().to_json()
-    # an option that came later had its default
-    usual = {option.name: option.default for option in fields(TrainConfig)}
-    found = usual | result.get("card", {}).get("recipe", {})
+    found = completed(result.get("card", {}).get("recipe", {}))
     # the samples of a run of equal time follow from how fast others were
     loose = {"samples"} if experiment.budget == "time" else set()
     for name in sorted((recipe.keys() | found.keys()) - loose):
