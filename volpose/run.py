@@ -24,7 +24,7 @@ from volpose.storage import read_safetensors, write_safetensors
 from volpose.team import Team
 
 CHECKPOINT = "checkpoint.safetensors"
-STUDIO_LICENCE = "CC BY 4.0; trained on the volpose studio"
+UNKNOWN_LICENCE = "the terms of the data it was trained on"
 
 
 @dataclass
@@ -120,7 +120,7 @@ class Run:
             team: the processes of the run.
         """
         data = sources[0]
-        licences = dict.fromkeys(getattr(source, "licence", STUDIO_LICENCE) for source in sources)
+        licences = dict.fromkeys(getattr(source, "licence", UNKNOWN_LICENCE) for source in sources)
         skeleton = SKELETONS[self.config.network.skeleton]
         every = max(1, len(data) // 500 // team.size) * team.size
         sample = data.batch(list(range(team.rank, len(data), every)))

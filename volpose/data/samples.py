@@ -146,6 +146,11 @@ class Share:
     def __str__(self) -> str:
         return str(self.whole)
 
+    @property
+    def licence(self) -> str:
+        """Of weights that were trained on the data."""
+        return self.whole.licence
+
     def batch(self, indices: list[int]) -> Batch:
         """The samples with these numbers.
 

@@ -31,6 +31,7 @@ def film_page(film: Film, assumed: dict[str, str], name: str = "") -> str:
     every = math.ceil(len(film.seen) / MOST_FRAMES)
     poses = {"": film.pose_mm[::every]}
     figure = film_figure(poses, H36M_17, ALT, fps=film.fps / every, views=("camera", "turned"))
+    figure.update_layout(updatemenus=[_play(film.fps / every)])
     rests = "; ".join(f"{key.replace('_', ' ')}: {words}" for key, words in assumed.items())
     missing = int((~film.seen).sum())
     gaps = f" In {missing} of {len(film.seen)} frames nobody was found." if missing else ""
@@ -47,3 +48,15 @@ def film_page(film: Film, assumed: dict[str, str], name: str = "") -> str:
         "figure": figure.to_json().replace("<", "\\u003c"),
     }
     return Template(resource("film_page.html")).substitute(values)
+
+
+def _play(fps: float) -> dict:
+    """Buttons that start and stop the film."""
+    moving = {"frame": {"duration": 1000 / fps, "redraw": True}, "transition": {"duration": 0}}
+    still = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}
+    buttons = [
+        {"label": "Play", "method": "animate", "args": [None, moving | {"fromcurrent": True}]},
+        {"label": "Stop", "method": "animate", "args": [[None], still]},
+    ]
+    place = {"x": 0, "y": 1.12, "xanchor": "left", "yanchor": "top", "direction": "left"}
+    return {"type": "buttons", "showactive": False, "buttons": buttons, **place}

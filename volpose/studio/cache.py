@@ -15,7 +15,7 @@ from volpose.crop import Box
 from volpose.data.samples import Batch, Sample
 from volpose.storage import alone, complete_or_absent, write_text
 from volpose.studio.actions import ACTIONS
-from volpose.studio.dataset import Studio, describe
+from volpose.studio.dataset import LICENCE, Studio, describe
 from volpose.studio.files import (
     HEADER,
     IMAGES,
@@ -206,6 +206,8 @@ class CachedSplit:
 
     Pictures stay on disk until they are asked for.
     """
+
+    licence = LICENCE
 
     def __init__(self, folder: str | Path) -> None:
         """Open a split.

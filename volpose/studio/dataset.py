@@ -14,6 +14,7 @@ from volpose.studio.variation import Variation
 # lengths of the splits if nothing is said; any index below them costs the same
 DEFAULT_COUNT = {"train": 100_000, "val": 3_000, "test": 6_000}
 SMALLEST, LARGEST = 16, 1024  # px
+LICENCE = "CC BY 4.0; trained on the volpose studio"  # of weights
 
 
 class Studio:
@@ -23,6 +24,8 @@ class Studio:
     the batch it is made in. Actors S1, S5, S6, S7, S8 train, S9 and S11 test, as in Human3.6M;
     validation takes other takes of the training actors.
     """
+
+    licence = LICENCE
 
     def __init__(
         self,
