@@ -85,6 +85,14 @@ def test_frames_without_anybody_lie_between_their_neighbors(film, found, lifter)
     assert (motion.confidence[~motion.seen] == 0).all()
 
 
+def test_another_person_who_is_found_for_a_moment_is_left_out(film, found, lifter):
+    joints = found.joints.clone()
+    joints[4] += 700
+    joints[8] = joints[8].mean(0) + 2 * (joints[8] - joints[8].mean(0))
+    motion = lift_film(Found(joints, found.confidence), film.camera[0], lifter, FPS)
+    assert motion.seen.tolist() == [k not in (4, 8) for k in range(FRAMES)]
+
+
 def test_too_little_for_a_film_is_said(film, found, lifter):
     sure = torch.zeros_like(found.confidence)
     sure[3] = 1

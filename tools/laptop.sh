@@ -12,8 +12,10 @@ volpose train tiny --out runs/studio-tiny
 volpose train laptop --out runs/studio-laptop
 volpose train laptop --out runs/studio-laptop-coordinate --network coordinate --samples 190000
 volpose train laptop --out runs/studio-laptop-wild --variation wild --samples 64000
+# half of each batch in 3D from the one room, half in 2D from everywhere
+volpose train laptop --out runs/studio-laptop-2d --data-2d studio:wild
 
-for name in studio-tiny studio-laptop studio-laptop-coordinate studio-laptop-wild; do
+for name in studio-tiny studio-laptop studio-laptop-coordinate studio-laptop-wild studio-laptop-2d; do
     cp "runs/$name/log.csv" "$out/$name.csv"
 done
 for kind in default wild; do
@@ -30,6 +32,8 @@ evaluate studio-laptop default studio-laptop-robust-limbs --root robust-limbs
 evaluate studio-laptop wild studio-laptop-on-wild
 evaluate studio-laptop-wild default studio-laptop-wild
 evaluate studio-laptop-wild wild studio-laptop-wild-on-wild
+evaluate studio-laptop-2d default studio-laptop-2d
+evaluate studio-laptop-2d wild studio-laptop-2d-on-wild
 evaluate studio-laptop-coordinate default studio-laptop-coordinate
 
 # two networks of the comparison, for the chapters that look into them

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, median_filter
 from torch import Tensor
 
 from volpose.camera import Camera
+from volpose.crop import Box
 from volpose.decode import confidence, metric_pose, peak_voxel, root_depth_from_limbs
 from volpose.lift.faults import Found
 from volpose.lift.heatmaps import draw_heatmaps, framed
@@ -21,6 +22,8 @@ from volpose.steady import steady_volumes
 
 FEWEST = 4  # joints without which nobody is seen
 TOGETHER = 400  # frames that hear each other; more would need gigabytes
+TRACKED = 0.5  # s before and after a frame, in whose middle a person is expected
+FURTHEST, LARGEST = 0.5, 1.6  # parts of the box's side; factor of it
 STRIDE = 0.25  # s; the root's distance, which is known least, is smoothed over it
 
 
@@ -33,7 +36,8 @@ class Film:
         root_mm: the root in the camera's frame, mm.
         joints_px: in the picture, px.
         confidence: in [0, 1]; 0 in frames where nobody was seen.
-        seen: whether a frame had enough joints; the others are between their neighbors.
+        seen: whether a frame had enough joints, of the person of the frames around; the others
+            are between their neighbors.
         fps: frames per second.
     """
 
@@ -91,7 +95,7 @@ def lift_film(
     """
     if not fps > 0:
         raise ValueError(f"fps must be positive, got {fps}")
-    seen = _seen(found)
+    seen = _same_person(found, _seen(found), fps)
     if int(seen.sum()) < 2:
         raise ValueError(
             f"a film needs two frames with at least {FEWEST} joints of a person, got "
@@ -117,6 +121,25 @@ def _seen(found: Found) -> Bool[Tensor, " frames"]:
     away = torch.where(known[..., None], found.joints, torch.nan).nanmean(1, keepdim=True)
     apart = torch.where(known, (found.joints - away).norm(dim=-1), 0.0).amax(-1)
     return (known.sum(-1) >= FEWEST) & (apart > 1)
+
+
+def _same_person(
+    found: Found, seen: Bool[Tensor, " frames"], fps: float
+) -> Bool[Tensor, " frames"]:
+    """Of the frames where somebody was seen, those with the person of the frames around.
+
+    Where several people are in a video, detectors now and then find another one.
+    """
+    if not bool(seen.any()):
+        return seen
+    box = Box.around(Found(*(part[seen] for part in found)).known())
+    track = torch.cat([box.center, box.side[:, None]], -1).double().numpy()
+    usual = median_filter(track, (2 * round(TRACKED * fps) + 1, 1), mode="nearest")
+    away = np.linalg.norm(track[:, :2] - usual[:, :2], axis=-1) / usual[:, 2]
+    size = np.abs(np.log(track[:, 2] / usual[:, 2]))
+    kept = seen.clone()
+    kept[seen] = torch.from_numpy((away < FURTHEST) & (size < np.log(LARGEST)))
+    return kept
 
 
 def _places(found: Found, lifter: Lifter, mirror: bool) -> tuple[Tensor, Tensor]:
