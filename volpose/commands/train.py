@@ -97,10 +97,18 @@ def _real(config: TrainConfig, options: argparse.Namespace) -> tuple[TrainConfig
 
 
 def _share_2d(options: argparse.Namespace) -> float:
-    if options.data_2d is None and options.share_2d is not None:
-        raise ValueError("--share-2d needs pictures with 2D labels: --data-2d")
-    usual = 0.5 if options.data_2d else 0.0
-    return usual if options.share_2d is None else options.share_2d
+    """The share of pictures with 2D labels; what cannot be is said before anything is rendered."""
+    if options.data_2d is None:
+        if options.share_2d is not None:
+            raise ValueError("--share-2d needs pictures with 2D labels: --data-2d")
+        return 0.0
+    kind, _, variation = options.data_2d.partition(":")
+    if not shared.is_real(options.data_2d) and (kind != "studio" or variation not in VARIATIONS):
+        raise ValueError(
+            f"--data-2d must be studio: and one of {', '.join(VARIATIONS)}, or {shared.REAL}; "
+            f"got {options.data_2d!r}"
+        )
+    return 0.5 if options.share_2d is None else options.share_2d
 
 
 def _data_2d(config: TrainConfig, options: argparse.Namespace, team: Team) -> Samples | None:
@@ -110,12 +118,7 @@ def _data_2d(config: TrainConfig, options: argparse.Namespace, team: Team) -> Sa
     kind, _, variation = options.data_2d.partition(":")
     if kind != "studio":
         size = config.network.image_size
-        return open_under(protocol_of(parse(options.data_2d)[0]), options.data_2d, "train", size)
-    if variation not in VARIATIONS:
-        raise ValueError(
-            f"--data-2d must be studio: and one of {', '.join(VARIATIONS)}, or {shared.REAL}; "
-            f"got {options.data_2d!r}"
-        )
+        return open_under(protocol_of(kind), options.data_2d, "train", size)
     return _studio(replace(config, variation=variation), options.cache, team)
 
 
