@@ -56,14 +56,14 @@ def true_places(film, found, lifter):
     turned = view.to_camera(film.pose)
     depth = turned[..., 2] - turned[:, :1, 2]
 
-    def places(crop, *_):
+    def places(self, crop, *_):
         return torch.cat([crop.joints, depth[..., None]], -1), crop.confidence
 
     return places
 
 
 def test_a_film_is_where_it_was(film, found, lifter, monkeypatch):
-    monkeypatch.setattr(films, "_places", true_places(film, found, lifter))
+    monkeypatch.setattr(Lifter, "places", true_places(film, found, lifter))
     motion = lift_film(found, film.camera[0], lifter, FPS)
     torch.testing.assert_close(
         motion.pose_mm, root_relative(film.pose).float(), atol=15.0, rtol=0.02

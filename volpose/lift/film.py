@@ -1,4 +1,4 @@
-"""A video's 2D joints to a motion: lifted together, so that every frame hears its neighbors."""
+"""A video's 2D joints to a motion of one person."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from torch import Tensor
 
 from volpose.camera import Camera
 from volpose.crop import Box
-from volpose.decode import confidence, metric_pose, peak_voxel, root_depth_from_limbs
+from volpose.decode import metric_pose, root_depth_from_limbs
 from volpose.lift.faults import Found
-from volpose.lift.heatmaps import draw_heatmaps, framed
-from volpose.lift.lifter import BATCH, OWN_ERROR, Lifter, compromise
+from volpose.lift.heatmaps import framed
+from volpose.lift.lifter import Lifter
 from volpose.metrics import root_relative
 from volpose.skeleton import H36M_17
-from volpose.steady import steady_volumes
 
 FEWEST = 4  # joints without which nobody is seen
-TOGETHER = 400  # frames that hear each other; more would need gigabytes
 TRACKED = 0.5  # s before and after a frame, in whose middle a person is expected
 FURTHEST, LARGEST = 0.5, 1.6  # parts of the box's side; factor of it
+CALM = 0.05  # s; all joints are smoothed over it: what detectors tremble comes in with x and y
 STRIDE = 0.25  # s; the root's distance, which is known least, is smoothed over it
 
 
@@ -79,7 +78,9 @@ def lift_film(
 ) -> Film:
     """Lift the 2D joints of a video.
 
-    Volumes are filtered in time before they are read, and so is the root's distance after.
+    The joints and the root's distance are smoothed in time. Filtering the volumes, which helps
+    networks that see pictures, does harm here: x and y are given, and the boxes around given joints
+    are not steady.
 
     Args:
         found: joints of one person, px, in the order of `H36M_17`.
@@ -104,11 +105,12 @@ def lift_film(
     camera = Camera(camera.focal, camera.center)
     size = lifter.grid.crop_size
     crop, view, box = framed(Found(*(part[seen] for part in found)), camera, size)
-    places, sure = _places(crop, lifter, mirror)
+    places, sure = lifter.places(crop, mirror)
     limbs, lengths = H36M_17.limbs, lifter.network.mean_limbs()
     depth = root_depth_from_limbs(places, box, view, limbs, lengths, size)
     depth = torch.from_numpy(gaussian_filter1d(depth.double().numpy(), STRIDE * fps)).to(places)
     pose = view.to_world(metric_pose(places, box, view, depth, size))
+    pose = torch.from_numpy(gaussian_filter1d(pose.double().numpy(), CALM * fps, axis=0)).to(places)
     parts = root_relative(pose, H36M_17.root), pose[:, H36M_17.root], camera.project(pose)
     pose_mm, root_mm, joints_px = (_between(part, seen) for part in parts)
     certain = torch.zeros(len(seen), H36M_17.num_joints)
@@ -140,22 +142,6 @@ def _same_person(
     kept = seen.clone()
     kept[seen] = torch.from_numpy((away < FURTHEST) & (size < np.log(LARGEST)))
     return kept
-
-
-def _places(found: Found, lifter: Lifter, mirror: bool) -> tuple[Tensor, Tensor]:
-    """As `Lifter.places`, with volumes filtered in time."""
-    if lifter.network.config.kind == "lift-perceptron":  # has no volumes
-        return lifter.places(found, mirror)
-    heatmaps = draw_heatmaps(found, lifter.grid, lifter.network.config.sigma)
-    voxels, sure = [], []
-    for part in heatmaps.split(TOGETHER):
-        volume = torch.cat([lifter.volume(some, mirror) for some in part.split(BATCH)])
-        sure.append(confidence(volume))
-        voxels.append(peak_voxel(steady_volumes(volume)))
-    places = lifter.grid.to_places(torch.cat(voxels))
-    places[:, H36M_17.root, 2] = 0
-    flat = compromise(found, places[..., :2], OWN_ERROR * lifter.grid.crop_size)
-    return torch.cat([flat, places[..., 2:]], -1), torch.cat(sure)
 
 
 def _between(values: Tensor, seen: Bool[Tensor, " frames"]) -> Tensor:

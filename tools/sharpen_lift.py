@@ -1,0 +1,156 @@
+"""Measure on motion capture what can be done after the lifting network, as sharpen.py does.
+
+    python tools/sharpen_lift.py mocap:PATH [WEIGHTS]
+
+Writes ``results/refine/WEIGHTS.json``: errors on test subjects whose 2D joints are found with noise
+of 5 px and one joint missing: pose by pose, and in films before a camera that stands still. One
+thread.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter1d
+from sharpen import Tally
+from torch import Tensor
+
+from volpose import __version__
+from volpose.camera import Camera
+from volpose.crop import Box
+from volpose.data.mocap import read_mocap
+from volpose.decode import metric_pose, peak_voxel, root_depth_from_limbs
+from volpose.estimator import DECODERS
+from volpose.feed import random_stream
+from volpose.lift.cameras import virtual_cameras
+from volpose.lift.faults import Counted, Found
+from volpose.lift.film import lift_film
+from volpose.lift.heatmaps import MARGIN, draw_heatmaps, framed
+from volpose.lift.lifter import OWN_ERROR, Lifter, compromise, lift
+from volpose.lift.people import seen_people
+from volpose.metrics import root_relative
+from volpose.refine import candidates, pictorial_structures
+from volpose.run import hardware
+from volpose.steady import steady_volumes
+from volpose.storage import write_text
+
+NOISE, MISSING = 5.0, 1
+EVERY, BATCH = 6, 50
+FRAMES, FPS, GAP, STEP = 60, 30.0, 12, 4  # of 120 a second: frames apart; one in four is kept
+FILMS = 40
+STREAM = 5
+
+
+def main(data: str, name: str = "lift-mocap") -> None:
+    """Measure a lifting network and write the result."""
+    torch.set_num_threads(1)
+    lifter = Lifter.load(name).at_precision("auto")
+    people = read_mocap(Path(data.removeprefix("mocap:")).expanduser(), "test")
+    pose = people.camera[people.camera_of].to_world(people.pose)
+    pose = pose - pose[:, :1]
+    found = films_of(pose.numpy(), people.action, people.frame)
+    result = {"weights": name, "volpose": __version__, "hardware": hardware(torch.device("cpu"))}
+    result["pictures"] = f"{people.name}, one pose in {EVERY}, noise {NOISE} px, {MISSING} missing"
+    result["films"] = f"{len(found)} of {FRAMES} frames at {FPS:.0f}/s, same noise"
+    result |= {"picture": pictures(lifter, pose[::EVERY]), "film": films(lifter, found)}
+    out = Path("results/refine") / f"{name}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_text(out, json.dumps(result, indent=1) + "\n")
+    for part in ("picture", "film"):
+        for method, row in result[part].items():
+            print(f"{part:8s} {method:36s}", *(f"{k} {v:8.2f}" for k, v in row.items()))
+
+
+def films_of(pose: np.ndarray, action: np.ndarray, frame: np.ndarray) -> list[Tensor]:
+    """Motions (FRAMES, 17, 3) without gaps, evenly spread over what there is."""
+    breaks = (np.diff(frame) < 1) | (np.diff(frame) > GAP) | (action[1:] != action[:-1])
+    found = []
+    for run in np.split(np.arange(len(pose)), np.flatnonzero(breaks) + 1):
+        at = np.arange(frame[run[0]], frame[run[-1]] + 1, STEP)
+        for start in range(0, len(at) - FRAMES + 1, FRAMES):
+            moments = at[start : start + FRAMES]
+            flat = pose[run].reshape(len(run), -1)
+            columns = [np.interp(moments, frame[run], column) for column in flat.T]
+            found.append(torch.from_numpy(np.stack(columns, -1)).view(-1, 17, 3).float())
+    return found[:: max(1, len(found) // FILMS)][:FILMS]
+
+
+def pictures(lifter: Lifter, pose: Tensor) -> dict:
+    """Decoders and pictorial structures, with the true root depth."""
+    tally, grid = Tally(), lifter.grid
+    skeleton, lengths = lifter.network.skeleton, lifter.network.mean_limbs()
+    generator = random_stream(0, STREAM, 0)
+    for part in pose.split(BATCH):
+        seen = seen_people(part, Counted(NOISE, MISSING).find, generator, grid.crop_size)
+        truth, depth = root_relative(seen.pose), seen.pose[:, 0, 2]
+        heatmaps = draw_heatmaps(seen.found, grid, lifter.network.config.sigma)
+        volume = tally.time("network", lambda h=heatmaps: lifter.volume(h), len(part))
+        methods = {name: lambda v=volume, d=d: d(v) for name, d in DECODERS.items()}
+        methods["pictorial structures"] = lambda v=volume, s=seen, d=depth: pictorial_structures(
+            candidates(v), grid, skeleton, lengths, s.box, s.view, d
+        )
+        for method, decode in methods.items():
+            places = grid.to_places(tally.time(method, decode, len(part)))
+            places[:, 0, 2] = 0
+            flat = compromise(seen.found, places[..., :2], OWN_ERROR * grid.crop_size)
+            places = torch.cat([flat, places[..., 2:]], -1)
+            lifted = metric_pose(places, seen.box, seen.view, depth, grid.crop_size)
+            tally.judge(method, root_relative(lifted), truth)
+    return tally.means()
+
+
+def films(lifter: Lifter, motions: list[Tensor]) -> dict:
+    """What filters in time do; root depth from mean limb lengths, as for a photograph."""
+    tally = Tally()
+    for number, motion in enumerate(motions):
+        generator = random_stream(0, STREAM, number + 1)
+        drawn = virtual_cameras(motion[:1], generator)[0]
+        truth = drawn.to_camera(motion)
+        camera = Camera(drawn.focal, drawn.center)
+        joints = camera.project(truth)
+        side = Box.around(joints, MARGIN).side
+        found = Counted(NOISE, MISSING).find(joints, side, generator)
+        truth = root_relative(truth)
+        alone = lift(found, camera, lifter).pose_mm
+        calm = torch.from_numpy(gaussian_filter1d(found.joints.numpy(), 1.5, axis=0))
+        calm = Found(smooth(found.joints), found.confidence)
+        steady = root_relative(filtered(lifter, found, camera))
+        poses = {
+            "frame by frame": alone,
+            "2D joints in time": lift(calm, camera, lifter).pose_mm,
+            "joints in time": smooth(alone),
+            "volumes in time": steady,
+            "volumes, then joints in time": smooth(steady),
+            "lift_film": lift_film(found, camera, lifter, FPS).pose_mm,
+        }
+        for method, pose in poses.items():
+            tally.judge(method, pose, truth)
+            tally.jitter(method, pose, truth)
+    return tally.means()
+
+
+def filtered(lifter: Lifter, found: Found, camera: Camera) -> Tensor:
+    """Poses in the camera's frame from volumes that were filtered in time."""
+    size, grid = lifter.grid.crop_size, lifter.grid
+    crop, view, box = framed(found, camera, size)
+    heatmaps = draw_heatmaps(crop, grid, lifter.network.config.sigma)
+    places = grid.to_places(peak_voxel(steady_volumes(lifter.volume(heatmaps, mirror=True))))
+    places[:, 0, 2] = 0
+    flat = compromise(crop, places[..., :2], OWN_ERROR * size)
+    places = torch.cat([flat, places[..., 2:]], -1)
+    lengths, limbs = lifter.network.mean_limbs(), lifter.network.skeleton.limbs
+    depth = root_depth_from_limbs(places, box, view, limbs, lengths, size)
+    return view.to_world(metric_pose(places, box, view, depth, size))
+
+
+def smooth(values: Tensor) -> Tensor:
+    """Over time, by a Gaussian of 1.5 frames."""
+    return torch.from_numpy(gaussian_filter1d(values.numpy(), 1.5, axis=0))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
