@@ -65,12 +65,12 @@ def true_places(film, found, lifter):
 def test_a_film_is_where_it_was(film, found, lifter, monkeypatch):
     monkeypatch.setattr(Lifter, "places", true_places(film, found, lifter))
     motion = lift_film(found, film.camera[0], lifter, FPS)
-    torch.testing.assert_close(
-        motion.pose_mm, root_relative(film.pose).float(), atol=15.0, rtol=0.02
-    )
+    away = (motion.pose_mm - root_relative(film.pose)).norm(dim=-1)
+    assert away.mean() < 12
+    assert away[2:-2].max() < 40  # a foot that swings is smoothed
     off = (motion.root_mm - film.pose[:, 0]).norm(dim=-1)
     assert off.mean() < 0.02 * film.pose[:, 0, 2].mean()
-    torch.testing.assert_close(motion.joints_px, film.joints.float(), atol=0.5, rtol=0)
+    torch.testing.assert_close(motion.joints_px, film.joints.float(), atol=8.0, rtol=0)
     assert motion.seen.all()
 
 
