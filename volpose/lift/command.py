@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser, positive: Callable[[str], int
     """
     tasks = parser.add_subparsers(required=True, metavar="TASK")
     _add_train(tasks.add_parser("train", help="train on motion capture"), positive)
-    _add_evaluate(tasks.add_parser("evaluate", help="errors over noise and missing joints"))
+    words = "errors over noise and missing joints"
+    _add_evaluate(tasks.add_parser("evaluate", help=words), positive)
 
 
 def _add_train(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
@@ -52,10 +53,11 @@ def _train(options: argparse.Namespace) -> None:
     print(f"trained: {folder / 'weights.safetensors'}; loss curve: {folder / 'log.csv'}")
 
 
-def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+def _add_evaluate(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
     parser.set_defaults(run=_evaluate)
     parser.add_argument("weights", metavar="NAME", help="shipped name or weights file")
     _add_data(parser)
+    parser.add_argument("--step", type=positive, default=3, help="every n-th frame; default: 3")
     parser.add_argument("--no-mirror", action="store_true", help="half the time")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of convolutions")
     parser.add_argument("--json", type=Path, metavar="OUT", required=True)
@@ -63,7 +65,8 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     lifter = Lifter.load(options.weights).at_precision(options.precision)
-    result = evaluate_lifter(lifter, _motions(options.data, "test"), not options.no_mirror)
+    motions = _motions(options.data, "test", options.step)
+    result = evaluate_lifter(lifter, motions, not options.no_mirror)
     write_text(options.json, json.dumps(result, indent=1) + "\n")
     print(report(result))
     print(f"written: {options.json}")
@@ -74,7 +77,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="mocap:PATH", help=words)
 
 
-def _motions(data: str, split: str) -> Motions:
+def _motions(data: str, split: str, step: int = 1) -> Motions:
     if not data.startswith(KIND) or data == KIND:
         raise ValueError(f"data must be {KIND}PATH, got {data!r}")
-    return Motions.read(Path(data.removeprefix(KIND)).expanduser(), split)
+    return Motions.read(Path(data.removeprefix(KIND)).expanduser(), split, step)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
@@ -57,8 +56,10 @@ class Motions:
         pose = pose - pose[:, :1]
         whole = pose.isfinite().all(-1).sum(-1) >= pose.shape[1] - len(people.optional)
         pose, subject = pose[whole], people.subject[whole.numpy()]
+        share = f", 1 frame of {step}" if step > 1 else ""
         told = hashlib.sha256(pose.round().numpy().tobytes()).hexdigest()[:12]
-        return cls(pose, subject, f"motion capture {split}, {len(pose)} poses, sha256 {told}")
+        name = f"motion capture {split}{share}, {len(pose)} poses, sha256 {told}"
+        return cls(pose, subject, name)
 
     @property
     def licence(self) -> str:

@@ -40,7 +40,7 @@ VOLUME = TrainConfig(
 PERCEPTRON = replace(
     VOLUME,
     network=NetworkConfig("lift-perceptron", (16,), 576, 2, 2, 64, 1.0),
-    samples=6_000_000,
+    samples=5_000_000,
     batch_size=256,
     learning_rate=1e-3,
 )
