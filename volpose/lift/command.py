@@ -67,6 +67,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     lifter = Lifter.load(options.weights).at_precision(options.precision)
     motions = _motions(options.data, "test", options.step)
     result = evaluate_lifter(lifter, motions, not options.no_mirror)
+    result["precision"] = options.precision
     write_text(options.json, json.dumps(result, indent=1) + "\n")
     print(report(result))
     print(f"written: {options.json}")

@@ -12,7 +12,7 @@ from torch import Tensor
 from volpose import pretrained
 from volpose.camera import Camera
 from volpose.crop import Box
-from volpose.decode import confidence, metric_pose, peak_voxel, root_depth_from_limbs
+from volpose.decode import confidence, integral_voxel, metric_pose, root_depth_from_limbs
 from volpose.estimator import Estimator
 from volpose.grid import Grid
 from volpose.lift.faults import FEWEST, Found
@@ -22,7 +22,8 @@ from volpose.network import LIFTING
 from volpose.skeleton import H36M_17, mirror_joints
 
 BATCH = 64
-OWN_ERROR = 0.02  # of the crop's side: how well the network itself places a joint that it sees
+# of the crop's side: about how well the network itself places a joint in x and y
+OWN_ERROR = 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ class Lifter:
     ) -> tuple[Float[Tensor, "batch 17 3"], Float[Tensor, "batch 17"]]:
         """Joints in a crop -> places and confidences.
 
-        x and y are a compromise of what was given and what the network makes of it: the given
+        The volume is read as it was trained, by its center of mass. x and y are a compromise of what was given and what the network makes of it: the given
         joints of a person as far as the two agree, see `compromise`.
 
         Args:
@@ -118,7 +119,7 @@ class Lifter:
             return self._regressed(found, mirror), found.confidence
         sigma = self.network.config.sigma
         volume = self.volume(draw_heatmaps(found, self.grid, sigma), mirror)
-        return self.grid.to_places(peak_voxel(volume)), confidence(volume)
+        return self.grid.to_places(integral_voxel(volume)), confidence(volume)
 
     @torch.no_grad()
     def _regressed(self, found: Found, mirror: bool) -> Tensor:
