@@ -94,8 +94,9 @@ class Lifter:
     ) -> tuple[Float[Tensor, "batch 17 3"], Float[Tensor, "batch 17"]]:
         """Joints in a crop -> places and confidences.
 
-        The volume is read as it was trained, by its center of mass. x and y are a compromise of what was given and what the network makes of it: the given
-        joints of a person as far as the two agree, see `compromise`.
+        The volume is read as it was trained, by its center of mass. x and y are a compromise of
+        what was given and what the network makes of it: the given joints of a person as far as the
+        two agree, see `compromise`.
 
         Args:
             found: x, y in pixels of the grid's crop.
