@@ -70,7 +70,9 @@ def test_a_film_is_where_it_was(film, found, lifter, monkeypatch):
     assert away[2:-2].max() < 40  # a foot that swings is smoothed
     off = (motion.root_mm - film.pose[:, 0]).norm(dim=-1)
     assert off.mean() < 0.02 * film.pose[:, 0, 2].mean()
-    torch.testing.assert_close(motion.joints_px, film.joints.float(), atol=8.0, rtol=0)
+    px = (motion.joints_px - film.joints).norm(dim=-1)  # of a picture of 1000 px
+    assert px.mean() < 3
+    assert px[2:-2].max() < 10
     assert motion.seen.all()
 
 
