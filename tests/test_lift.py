@@ -95,8 +95,11 @@ def test_new_bodies_keep_their_pose():
 def test_an_unknown_nose_spoils_no_other_joint():
     pose = people(3)
     pose[:, H36M_17.index("nose")] = torch.nan
-    known = resample_bodies(pose, stream()).isfinite().all(-1)
-    assert bool((known == pose.isfinite().all(-1)).all())
+    other = resample_bodies(pose, stream())
+    assert bool((other.isfinite().all(-1) == pose.isfinite().all(-1)).all())
+    thorax, crown = H36M_17.index("thorax"), H36M_17.index("head_top")
+    head = (other[:, crown] - other[:, thorax]).norm(dim=-1)
+    assert head.min() > 310 * FACTORS["head_top"][0] * STATURE[0] * (1 - SIDES)
 
 
 def test_half_of_the_people_become_their_mirror_image():

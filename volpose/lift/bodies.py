@@ -53,9 +53,9 @@ def resample_bodies(
     sides = 1 + SIDES * (2 * torch.rand(len(pose), len(columns), generator=generator) - 1)
     factor = drawn[:, columns] * stature * sides
     start, end = (list(side) for side in zip(*skeleton.limbs, strict=True))
-    limbs = (pose[:, end] - pose[:, start]) * factor[..., None]
-    # an unknown joint takes its limb along, and those that hang from it
-    moved = pose[:, skeleton.root, None] + _chains(skeleton)[:, end] @ limbs.nan_to_num(0.0)
+    whole = _without_gaps(pose, skeleton)
+    limbs = (whole[:, end] - whole[:, start]) * factor[..., None]
+    moved = whole[:, skeleton.root, None] + _chains(skeleton)[:, end] @ limbs
     return torch.where(pose.isfinite(), moved, torch.nan)
 
 
@@ -74,6 +74,14 @@ def mirror_some(
     mirrored = mirror_joints(pose, skeleton) * pose.new_tensor([-1.0, 1.0, 1.0])
     chosen = torch.rand(len(pose), 1, 1, generator=generator) < 0.5
     return torch.where(chosen, mirrored, pose)
+
+
+def _without_gaps(pose: Tensor, skeleton: Skeleton) -> Float[Tensor, "batch joints 3"]:
+    """An unknown joint is put on its parent, so that what hangs from it keeps its place."""
+    whole = pose.clone()
+    for parent, joint in sorted(skeleton.limbs):  # parents first
+        whole[:, joint] = torch.where(pose[:, joint].isfinite(), pose[:, joint], whole[:, parent])
+    return whole
 
 
 def _chains(skeleton: Skeleton) -> Float[Tensor, "joints joints"]:
