@@ -11,6 +11,7 @@ import torch
 from tests.forks import same_bits
 from volpose.__main__ import main
 from volpose.camera import Camera
+from volpose.crop import to_image
 from volpose.decode import limb_lengths, metric_pose
 from volpose.estimator import Estimator
 from volpose.feed import random_stream
@@ -361,6 +362,16 @@ def test_a_frame_without_a_person_is_named(trained):
     sure[1, 3:] = 0
     with pytest.raises(ValueError, match="frame 1: expected at least 4 known joints, got 3"):
         lift(Found(joints, sure), Camera.from_values(100, 100, 50, 50), trained[0])
+
+
+def test_the_shipped_lifter_knows_people_it_has_never_seen():
+    pose = people(40)
+    seen = seen_people(pose, Counted().find, stream(5), 256.0)
+    joints = to_image(seen.found.joints, seen.box)
+    lifted = lift(Found(joints, torch.ones(40, 17)), seen.view, Lifter.load("lift-mocap"))
+    errors = mpjpe(lifted.pose_mm, root_relative(seen.pose))
+    assert errors.median() < 90
+    assert (lifted.root_mm[:, 2] / seen.pose[:, 0, 2] - 1).abs().median() < 0.15
 
 
 # The command
