@@ -1,6 +1,7 @@
 """Videos and pictures whose 2D joints are known: lifted, written, and read back by others."""
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import jsonschema
@@ -11,6 +12,7 @@ from PIL import Image
 from tests.test_animate import read_back
 from volpose.__main__ import main
 from volpose.animate import rest_directions
+from volpose.commands import predict
 from volpose.decode import limb_lengths
 from volpose.estimator import Estimator
 from volpose.lift import film as films
@@ -213,3 +215,24 @@ def test_limbs_are_drawn_where_the_joints_are():
         knee, ankle = (joints[H36M_17.index(f"{side}_{part}")] for part in ("knee", "ankle"))
         x, y = torch.lerp(knee, ankle, 0.06).round().int().tolist()
         assert tuple(drawn[:, y, x].tolist()) == color
+
+
+@pytest.mark.parametrize(
+    ("options", "model"),
+    [(["--detect"], None), (["--detector", "full.task"], Path("full.task"))],
+)
+def test_an_installed_detector_finds_the_joints(files, monkeypatch, options, model):
+    used = []
+
+    @contextmanager
+    def detector(model):
+        used.append(model)
+        yield lambda image: json.loads(Path("one.json").read_text())
+
+    monkeypatch.setattr(predict, "Detector", detector)
+    outputs = ["--lift", "lift.safetensors", "--json", "out.json"]
+    assert main(["predict", "photo.png", *options, *outputs]) == 0
+    assert of_schema("prediction.json", "out.json")["box_source"].endswith("(MediaPipe)")
+    assert main(["predict", "walk.mp4", *options, *outputs]) == 0
+    assert of_schema("film.json", "out.json")["joints_source"] == "MediaPipe"
+    assert used == [model, model]

@@ -29,7 +29,6 @@ from volpose.video import SUFFIXES, Video, write_video
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FOR_FILMS = ("bvh", "csv")
-FETCHED = Path()  # --detect without a file: MediaPipe's own, fetched
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = "find 2D joints with MediaPipe (pip install 'volpose[detect]')"
     parser.add_argument("--detect", action="store_true", help=words)
     parser.add_argument(
-        "--detector", type=Path, metavar="FILE", help="its .task file, if it is here"
+        "--detector", type=Path, metavar="FILE", help="--detect with this .task file"
     )
     words = "network for pictures; default: studio-laptop, for a video studio-laptop-wild"
     parser.add_argument("--weights", help=words)
@@ -63,13 +62,14 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         ValueError, OSError: an option, the picture or a file is not what was expected.
     """
+    options.detect |= options.detector is not None
     if options.joints2d and options.detect:
         raise ValueError("--joints2d and --detect both say where the joints are; give one")
     names = ("json", "html", "bvh", "csv")
     outputs = [getattr(options, name) for name in names]
     if not options.input.is_dir():
         outputs.append(options.draw)
-    inputs = [options.input, options.joints2d, options.detect, options.weights, options.lift]
+    inputs = [options.input, options.joints2d, options.detector, options.weights, options.lift]
     shared.check_outputs(outputs, [Path(p) for p in inputs if p])
     if options.input.is_dir():
         shared.refuse_given(options, (*FOR_FILMS, "html", "box"), "a folder of pictures")
@@ -151,7 +151,7 @@ def _joints(
             )
         yield from (Found(*(part[k : k + 1] for part in found)) for k in range(len(found.joints)))
         return
-    with Detector(None if options.detect == FETCHED else options.detect) as detect:
+    with Detector(options.detector) as detect:
         for image in images:
             yield joints_of(detect(image))
 
