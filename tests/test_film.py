@@ -97,6 +97,43 @@ def test_another_person_who_is_found_for_a_moment_is_left_out(film, found, lifte
     assert motion.seen.tolist() == [k not in (4, 8) for k in range(FRAMES)]
 
 
+def test_a_gap_takes_its_time(film, found, lifter, monkeypatch):
+    """A person who glides on evenly does so through frames where nobody was found."""
+    glide = film.joints[:1] + 5 * torch.arange(FRAMES)[:, None, None]
+    sure = found.confidence.clone()
+    sure[4:9] = 0
+    monkeypatch.setattr(films, "STRIDE", films.CALM)
+    camera = film.camera[0]
+
+    def places(self, crop, *_):
+        return torch.cat([crop.joints, torch.zeros_like(crop.joints[..., :1])], -1), crop.confidence
+
+    monkeypatch.setattr(Lifter, "places", places)
+    whole = lift_film(Found(glide, sure), camera, lifter, FPS)
+    gone = lift_film(Found(glide, found.confidence), camera, lifter, FPS)
+    torch.testing.assert_close(whole.joints_px, gone.joints_px, atol=0.3, rtol=0)
+
+
+@pytest.mark.parametrize("parts", [("knee", "ankle", "hip"), ("shoulder", "elbow", "wrist"), ("",)])
+def test_sides_that_were_exchanged_for_a_moment_are_changed_back(film, found, parts):
+    seen = torch.ones(FRAMES, dtype=torch.bool)
+    kept = films._own_sides(found, seen, FPS)
+    assert torch.equal(kept.joints, found.joints)
+    joints, sure = found.joints.clone(), found.confidence.clone()
+    sure[:, H36M_17.index("left_knee")] = 0.5
+    rows = [j for j, name in enumerate(H36M_17.joints) if name.endswith(parts)]
+    twins = [H36M_17.mirror[j] for j in rows]
+    wrong, doubts = joints.clone(), sure.clone()
+    for k in (2, 3, 8):
+        wrong[k, rows], doubts[k, rows] = joints[k, twins], sure[k, twins]
+    back = films._own_sides(Found(wrong, doubts), seen, FPS)
+    torch.testing.assert_close(back.joints, joints)
+    torch.testing.assert_close(back.confidence, sure)
+    hidden = torch.zeros_like(sure)
+    hidden[:, 0], hidden[:, 7:11] = 1, 1  # neither arms nor legs
+    assert torch.equal(films._own_sides(Found(joints, hidden), seen, FPS).joints, joints)
+
+
 def test_too_little_for_a_film_is_said(film, found, lifter):
     sure = torch.zeros_like(found.confidence)
     sure[3] = 1

@@ -23,6 +23,9 @@ FEWEST = 4  # joints without which nobody is seen
 TRACKED = 0.5  # s before and after a frame, in whose middle a person is expected
 FURTHEST, LARGEST = 0.5, 1.6  # parts of the box's side; factor of it
 CALM = 0.05  # s; all joints are smoothed over it: what detectors tremble comes in with x and y
+# sides of the box a second: the price of believing that a detector has exchanged legs or arms; so
+# high that legs which pass each other do not bounce back instead
+EXCHANGED = 0.6
 STRIDE = 0.25  # s; the root's distance, which is known least, is smoothed over it
 
 
@@ -78,7 +81,8 @@ def lift_film(
 ) -> Film:
     """Lift the 2D joints of a video.
 
-    The joints and the root's distance are smoothed in time. Filtering the volumes, which helps
+    Legs or arms that a detector has exchanged for a few frames are changed back. The joints and the
+    root's distance are smoothed in time. Filtering the volumes, which helps
     networks that see pictures, does harm here: x and y are given, and the boxes around given joints
     are not steady.
 
@@ -104,13 +108,12 @@ def lift_film(
         )
     camera = Camera(camera.focal, camera.center)
     size = lifter.grid.crop_size
-    crop, view, box = framed(Found(*(part[seen] for part in found)), camera, size)
+    crop, view, box = framed(_own_sides(found, seen, fps), camera, size)
     places, sure = lifter.places(crop, mirror)
     limbs, lengths = H36M_17.limbs, lifter.network.mean_limbs()
     depth = root_depth_from_limbs(places, box, view, limbs, lengths, size)
-    depth = torch.from_numpy(gaussian_filter1d(depth.double().numpy(), STRIDE * fps)).to(places)
-    pose = view.to_world(metric_pose(places, box, view, depth, size))
-    pose = torch.from_numpy(gaussian_filter1d(pose.double().numpy(), CALM * fps, axis=0)).to(places)
+    depth = _smoothed(depth, seen, STRIDE * fps)
+    pose = _smoothed(view.to_world(metric_pose(places, box, view, depth, size)), seen, CALM * fps)
     parts = root_relative(pose, H36M_17.root), pose[:, H36M_17.root], camera.project(pose)
     pose_mm, root_mm, joints_px = (_between(part, seen) for part in parts)
     certain = torch.zeros(len(seen), H36M_17.num_joints)
@@ -144,10 +147,55 @@ def _same_person(
     return kept
 
 
+def _own_sides(found: Found, seen: Bool[Tensor, " frames"], fps: float) -> Found:
+    """The frames that were seen, with legs and arms changed back where both had changed sides.
+
+    Of all ways to change some frames the one is taken along which the joints move least, where
+    every changed frame has its price: a detector is right more often than not (Viterbi).
+    """
+    number = seen.nonzero()[:, 0]
+    joints, sure = found.joints[seen].clone(), found.confidence[seen].clone()
+    side = Box.around(Found(joints, sure).known()).side[1:]
+    for words in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")):
+        part = [j for j, name in enumerate(H36M_17.joints) if name.endswith(words)]
+        twins = [H36M_17.mirror[j] for j in part]
+        ways = torch.stack([joints[:, part], joints[:, twins]])  # as found, and changed
+        known = torch.stack([sure[:, part], sure[:, twins]]) > 0
+        both = (known[:, None, :-1] & known[None, :, 1:]).double()
+        apart = (ways[:, None, :-1] - ways[None, :, 1:]).norm(dim=-1) * both  # from, to, frame
+        moved = apart.sum(-1) / both.sum(-1).clamp(min=1) / side / number.diff()
+        changed = _cheapest(moved, EXCHANGED / fps)
+        joints[:, part] = torch.where(changed[:, None, None], ways[1], ways[0])
+        sure[:, part] = torch.where(changed[:, None], sure[:, twins], sure[:, part])
+    return Found(joints, sure)
+
+
+def _cheapest(moved: Float[Tensor, "2 2 steps"], price: float) -> Bool[Tensor, " frames"]:
+    """The second of two ways, or the first, frame by frame; each second one has a price."""
+    own = moved.new_tensor([0.0, price])
+    total, came_from = own, []
+    for step in moved.unbind(-1):
+        total, before = (total[:, None] + step).min(0)
+        total = total + own
+        came_from.append(before)
+    at = int(total.argmin())
+    path = [at]
+    for before in reversed(came_from):
+        at = int(before[at])
+        path.append(at)
+    return torch.tensor(path[::-1], dtype=torch.bool)
+
+
+def _smoothed(values: Tensor, seen: Bool[Tensor, " frames"], sigma: float) -> Tensor:
+    """Of the frames that were seen; those between them hold their places in time."""
+    every = _between(values, seen).double().numpy()
+    return torch.from_numpy(gaussian_filter1d(every, sigma, axis=0)).to(values)[seen]
+
+
 def _between(values: Tensor, seen: Bool[Tensor, " frames"]) -> Tensor:
     """Values of the frames that were seen, and of the others between them by straight lines."""
     known = seen.nonzero()[:, 0].numpy()
-    flat = values.flatten(1).double().numpy()
+    flat = values.reshape(len(values), -1).double().numpy()
     every = np.arange(len(seen))
     filled = np.stack([np.interp(every, known, column) for column in flat.T], -1)
     return torch.from_numpy(filled).to(values).view(len(seen), *values.shape[1:])
