@@ -31,6 +31,8 @@ from volpose.targets import gaussian_volume
 from volpose.team import Team
 from volpose.train import fit
 
+pytestmark = pytest.mark.xdist_group("lift")  # one worker trains for all of them
+
 LEFT_HIP, RIGHT_HIP = H36M_17.index("left_hip"), H36M_17.index("right_hip")
 # standing, facing +y with z up, mm from the pelvis; the left of the body is at x < 0
 STANDING = torch.tensor(
@@ -264,7 +266,7 @@ def test_given_joints_count_as_far_as_the_network_explains_them():
 # Networks
 
 SMALL = NetworkConfig("lift", (8,), 32, 2, 1, 32, 1.0)
-TINY = replace(VOLUME, network=SMALL, samples=3840, batch_size=32, average=0.9, warmup=10)
+TINY = replace(VOLUME, network=SMALL, samples=2560, batch_size=32, average=0.9, warmup=10)
 
 
 @pytest.fixture(scope="module")
