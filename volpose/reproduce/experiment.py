@@ -96,17 +96,19 @@ class Experiment:
 
 
 def family(row: str) -> str:
-    """Rows of a family share a learning rate."""
+    """Rows of a family share a learning rate; what suits two hourglasses can be too much for four."""
     kind, bins = ROWS[row].kind, ROWS[row].z_bins
     if kind != "coarse-to-fine":
         return kind
-    return "one volume" if len(bins) == 1 else "stack"
+    return f"{len(bins)} volume{'s' * (len(bins) > 1)}"
 
 
 # the row in which a family's rate is searched
 FAMILIES = {
     "coordinate": "coordinate regression",
-    "one volume": "volume 64",
-    "stack": "1-64",
+    "1 volume": "volume 64",
+    "2 volumes": "1-64",
+    "3 volumes": "1-2-64",
+    "4 volumes": "1-2-4-64",
     "decoupled": "decoupled",
 }
