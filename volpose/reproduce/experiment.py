@@ -96,7 +96,7 @@ class Experiment:
 
 
 def family(row: str) -> str:
-    """Rows of a family share a learning rate; what suits two hourglasses can be too much for four."""
+    """Rows of a family share a learning rate; that of two hourglasses can be too high for four."""
     kind, bins = ROWS[row].kind, ROWS[row].z_bins
     if kind != "coarse-to-fine":
         return kind
