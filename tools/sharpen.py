@@ -46,7 +46,12 @@ def main(name: str) -> None:
     result = {"weights": name, "volpose": __version__, "hardware": hardware(torch.device("cpu"))}
     result |= {"pictures": str(studio), "films": f"{len(ACTIONS_15)} of {FRAMES} frames at {FPS}/s"}
     result |= pictures(estimator, studio) | films(estimator, studio)
-    out = Path("results/refine") / f"{name}.json"
+    save(result)
+
+
+def save(result: dict) -> None:
+    """Write a result under the name of its weights, and print its tables."""
+    out = Path("results/refine") / f"{result['weights']}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, json.dumps(result, indent=1) + "\n")
     for part in ("picture", "film"):

@@ -9,14 +9,13 @@ thread.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
-from sharpen import Tally
+from sharpen import Tally, save
 from torch import Tensor
 
 from volpose import __version__
@@ -36,7 +35,6 @@ from volpose.metrics import root_relative
 from volpose.refine import candidates, pictorial_structures
 from volpose.run import hardware
 from volpose.steady import steady_volumes
-from volpose.storage import write_text
 
 NOISE, MISSING = 5.0, 1
 EVERY, BATCH = 6, 50
@@ -57,12 +55,7 @@ def main(data: str, name: str = "lift-mocap") -> None:
     result["pictures"] = f"{people.name}, one pose in {EVERY}, noise {NOISE} px, {MISSING} missing"
     result["films"] = f"{len(found)} of {FRAMES} frames at {FPS:.0f}/s, same noise"
     result |= {"picture": pictures(lifter, pose[::EVERY]), "film": films(lifter, found)}
-    out = Path("results/refine") / f"{name}.json"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, json.dumps(result, indent=1) + "\n")
-    for part in ("picture", "film"):
-        for method, row in result[part].items():
-            print(f"{part:8s} {method:36s}", *(f"{k} {v:8.2f}" for k, v in row.items()))
+    save(result)
 
 
 def films_of(pose: np.ndarray, action: np.ndarray, frame: np.ndarray) -> list[Tensor]:

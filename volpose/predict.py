@@ -58,9 +58,9 @@ class Prediction:
         """The prediction as plain lists, numbers and strings."""
         return {
             "joints": list(self.skeleton.joints),
-            "pose_mm": _rounded(self.pose_mm, 1),
-            "joints_px": _rounded(self.joints_px, 2),
-            "confidence": _rounded(self.confidence, 4),
+            "pose_mm": rounded(self.pose_mm, 1),
+            "joints_px": rounded(self.joints_px, 2),
+            "confidence": rounded(self.confidence, 4),
             "root_depth_mm": round(self.root_depth_mm, 1),
             "root_source": self.root_source,
             "camera_source": self.camera_source,
@@ -180,5 +180,6 @@ def camera_for(values: Sequence[float] | None, width: int, height: int) -> tuple
     return Camera.from_values(*map(float, values)), "given"
 
 
-def _rounded(values: Tensor, digits: int) -> list:
+def rounded(values: Tensor, digits: int) -> list:
+    """A tensor as plain lists of numbers, for JSON."""
     return np.round(values.detach().cpu().double().numpy(), digits).tolist()

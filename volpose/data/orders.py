@@ -26,6 +26,11 @@ def from_authors(values: np.ndarray) -> np.ndarray:
     return values[:, [H36M_17_AUTHORS.index(joint) for joint in H36M_17.joints]]
 
 
+def to_authors(values: np.ndarray) -> np.ndarray:
+    """Joints (n, 17, ...) in the order of `H36M_17`, in the authors' order."""
+    return values[:, [H36M_17.index(joint) for joint in H36M_17_AUTHORS]]
+
+
 def from_32(values: np.ndarray) -> np.ndarray:
     """Human3.6M's 32 points (n, 32, c) as the joints of `H36M_17`."""
     return values[:, [H36M_32.index(joint) for joint in H36M_17.joints]]

@@ -17,6 +17,7 @@ from volpose.lift.faults import Found
 from volpose.lift.heatmaps import framed
 from volpose.lift.lifter import Lifter
 from volpose.metrics import root_relative
+from volpose.predict import rounded
 from volpose.skeleton import H36M_17
 
 FEWEST = 4  # joints without which nobody is seen
@@ -60,10 +61,10 @@ class Film:
         frames = [
             {
                 "seen": bool(self.seen[k]),
-                "pose_mm": _rounded(self.pose_mm[k], 1),
-                "root_mm": _rounded(self.root_mm[k], 1),
-                "joints_px": _rounded(self.joints_px[k], 2),
-                "confidence": _rounded(self.confidence[k], 4),
+                "pose_mm": rounded(self.pose_mm[k], 1),
+                "root_mm": rounded(self.root_mm[k], 1),
+                "joints_px": rounded(self.joints_px[k], 2),
+                "confidence": rounded(self.confidence[k], 4),
             }
             for k in range(len(self.seen))
         ]
@@ -199,7 +200,3 @@ def _between(values: Tensor, seen: Bool[Tensor, " frames"]) -> Tensor:
     every = np.arange(len(seen))
     filled = np.stack([np.interp(every, known, column) for column in flat.T], -1)
     return torch.from_numpy(filled).to(values).view(len(seen), *values.shape[1:])
-
-
-def _rounded(values: Tensor, digits: int) -> list:
-    return np.round(values.double().numpy(), digits).tolist()

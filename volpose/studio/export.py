@@ -12,13 +12,13 @@ import numpy as np
 import scipy.io
 from PIL import Image
 
+from volpose.data.orders import to_authors
 from volpose.data.samples import Batch
 from volpose.grid import OFFICIAL_DEPTH_LIMITS
 from volpose.studio.dataset import Studio
 from volpose.studio.look import CAMERAS, FRAME_HEIGHT, FRAME_WIDTH
 from volpose.studio.plan import FRAMES_PER_SECOND, Shot
 
-AUTHORS_ORDER = (0, 4, 5, 6, 1, 2, 3, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
 PIXELS_PER_SCALE = 200.0
 NUM_SLICES = 64
 JPEG_QUALITY = 95
@@ -81,10 +81,9 @@ def depth_slices(depth: np.ndarray) -> np.ndarray:
 
 
 def _annotation(batch: Batch) -> dict[str, np.ndarray]:
-    order = list(AUTHORS_ORDER)
-    pose = batch.pose[:, order].numpy()
+    pose = to_authors(batch.pose.numpy())
     return {
-        "part": batch.joints[:, order].numpy(),
+        "part": to_authors(batch.joints.numpy()),
         "center": batch.box.center.numpy(),
         "scale": batch.box.side.numpy() / PIXELS_PER_SCALE,
         "zind": depth_slices(pose[..., 2] - pose[:, :1, 2]),
