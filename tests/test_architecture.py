@@ -40,7 +40,7 @@ LEVELS = [
     "train lift.lifter commands.evaluate",
     "lift.training lift.evaluate lift.picture lift.film commands.train",
     "lift.command",
-    "bench.timing bench.table",
+    "bench.timing bench.remote bench.table",
     "bench.kernels",
     "bench.training",
     "bench.memory",

@@ -1,5 +1,6 @@
 """The benchmark: contestants take turns, ratios are of medians, plain forms do the same work."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from volpose import bench
 from volpose.augment import PAPER
 from volpose.bench import kernels, memory, timing, training
 from volpose.bench.kernels import Volumes
+from volpose.bench.remote import Remote
 from volpose.bench.timing import Effort
 
 SMALL = Volumes(2, (3, 4, 8, 6), "fp32", "channels-last")
@@ -134,9 +136,38 @@ def test_peak_memory_is_that_of_the_largest_moment():
     assert 80 < many - few < 120
 
 
+def test_a_contestant_in_another_process_keeps_what_it_has_built():
+    with Remote(_counter, 5) as remote:
+        threads = torch.get_num_threads()
+        assert [remote().tolist() for _ in range(3)] == [[threads, n] for n in (6, 7, 8)]
+        remote._process.kill()
+        with pytest.raises(RuntimeError, match="has ended"):
+            remote()
+
+
+def _counter(start):
+    numbers = itertools.count(start + 1)
+    return lambda: torch.tensor([torch.get_num_threads(), next(numbers)])
+
+
+class Here:
+    """Stands in for `Remote`: starting six processes takes long."""
+
+    def __init__(self, make, *arguments):
+        self.work = make(*arguments)
+
+    def __enter__(self):
+        return self.work
+
+    def __exit__(self, *_):
+        pass
+
+
 @pytest.fixture(scope="module")
 def result():
-    return {"quick": True} | bench.measure(PLAN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "Remote", Here)
+        return {"quick": True} | bench.measure(PLAN)
 
 
 def test_everything_is_measured_in_plain_numbers(result):
@@ -146,7 +177,7 @@ def test_everything_is_measured_in_plain_numbers(result):
     assert [set(e["times"]) for e in result["loss"]] == [fused - {"naive in fp32"}, fused]
     assert {e["name"].split(",")[0] for e in result["decode"]} == {"argmax", "peak"}
     (step,) = result["step"]
-    assert list(step["times"])[:4] == ["plain", "channels-last", "fused loss", "flat weights"]
+    assert tuple(step["times"])[:5] == training.FORMS
     assert step["ours"] == training.best_form(TINY, "cpu")
     assert result["wait"]["steps"] == 25
     assert 0 <= result["wait"]["share"] < 1

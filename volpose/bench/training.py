@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,11 +15,12 @@ from torch.nn import functional as F
 
 from volpose.augment import augment
 from volpose.bench.kernels import flops
+from volpose.bench.remote import Remote
 from volpose.bench.timing import Effort, compare, rounded
 from volpose.estimator import Estimator
 from volpose.feed import chances
 from volpose.losses import stage_losses
-from volpose.precision import resolve
+from volpose.precision import keep_freed_memory, resolve
 from volpose.recipe import TrainConfig
 from volpose.run import Run, reset_heads
 from volpose.skeleton import SKELETONS
@@ -28,6 +30,8 @@ from volpose.team import Team
 from volpose.train import LOG_STEPS, fit, step_gradient
 
 Step = Callable[[], Tensor]
+FORMS = ("plain", "channels-last", "fused loss", "flat weights", "kept memory")
+KEEPING = ("kept memory", "bf16", "recompute")
 
 
 def step_work(form: str, config: TrainConfig, device: str) -> Step:
@@ -36,7 +40,8 @@ def step_work(form: str, config: TrainConfig, device: str) -> Step:
     Args:
         form: "plain" is PyTorch as it comes: fp32, one tensor for each weight, built targets and
             `F.mse_loss`. Each of the next adds one thing: "channels-last", "fused loss", "flat
-            weights" and "bf16". "recompute" is the whole with `TrainConfig.recompute`.
+            weights", "kept memory" (for the whole process, see `keep_freed_memory`) and "bf16".
+            "recompute" is the whole with `TrainConfig.recompute`.
         config: of the run; the reduction has to be "mean" for all forms to do the same.
         device: where to train.
 
@@ -49,22 +54,25 @@ def step_work(form: str, config: TrainConfig, device: str) -> Step:
         "channels-last": lambda: _plain_step(config, device, True, False),
         "fused loss": lambda: _plain_step(config, device, True, True),
         "flat weights": lambda: _our_step(precise, device),
+        "kept memory": lambda: _our_step(precise, device),
         "bf16": lambda: _our_step(replace(config, precision="bf16"), device),
         "recompute": lambda: _our_step(replace(config, recompute=True), device),
     }
     if form not in forms:
         raise ValueError(f"form must be one of {tuple(forms)}, got {form!r}")
+    if form in KEEPING:
+        keep_freed_memory()
     return forms[form]()
 
 
 def best_form(config: TrainConfig, device: str) -> str:
     """The form of `step_work` that `fit` takes on a device."""
     half = resolve(config.precision, torch.device(device)) == "bf16"
-    return "bf16" if half else "flat weights"
+    return "bf16" if half else "kept memory"
 
 
 def step(name: str, config: TrainConfig, effort: Effort, device: str, limit: dict) -> dict:
-    """All forms of a step.
+    """All forms of a step, each in a process of its own.
 
     Args:
         name: of the run.
@@ -77,11 +85,13 @@ def step(name: str, config: TrainConfig, effort: Effort, device: str, limit: dic
         operations takes.
     """
     config, ours = comparable(config), best_form(config, device)
-    forms = ["plain", "channels-last", "fused loss", "flat weights"]
-    forms += [ours] if ours not in forms else []
-    works = {form: step_work(form, config, device) for form in forms}
     name = f"step, {name}, batch {config.batch_size}"
-    entry = compare(name, works, effort, device, 2e-2)
+    with ExitStack() as stack:
+        works = {
+            form: stack.enter_context(Remote(step_work, form, config, device))
+            for form in dict.fromkeys((*FORMS, ours))
+        }
+        entry = compare(name, works, effort, device, 2e-2)
     gflop = config.batch_size * flops(config.network, backward=True) / 1e9
     dtype = "bf16" if ours == "bf16" else "fp32"
     least = rounded(gflop / limit[f"{dtype}_gflops"])
