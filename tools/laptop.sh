@@ -40,4 +40,5 @@ evaluate studio-laptop-coordinate default studio-laptop-coordinate
 volpose reproduce table2 --setting default --seeds 1
 volpose reproduce table3 --setting default --seeds 1
 python tools/ship.py runs/studio-tiny runs/studio-laptop runs/studio-laptop-wild \
-    runs/laptop-default/1-2-4-32-seed-0=studio-stack runs/laptop-default/decoupled-seed-0=studio-decoupled
+    results/reproduce/laptop-default/1-2-4-32-seed-0.json=studio-stack \
+    results/reproduce/laptop-default/decoupled-seed-0.json=studio-decoupled

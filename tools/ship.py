@@ -1,9 +1,10 @@
 """Put trained weights into the package, with cards and checksums.
 
-python tools/ship.py runs/studio-laptop runs/laptop-default/1-2-4-32-seed-0=studio-stack [...]
+python tools/ship.py runs/studio-laptop RESULT.json=studio-stack [...]
 
-ships each run under its folder's name, or under the one given. The card gains the errors that
-``results`` holds for these very weights; it is stored with them and, to be read, in
+ships each run under its folder's name, or under the one given. A run of the comparison is named by
+its result in ``results/reproduce``. The card gains the errors that ``results`` holds for these very
+weights; it is stored with them and, to be read, in
 ``volpose/weights/README.md``.
 """
 
@@ -21,19 +22,19 @@ from volpose.recipe import PRESETS
 from volpose.storage import write_text
 
 LARGEST = 10 * 2**20  # bytes of one shipped file
-RESULTS = Path("results")
+RESULTS, RUNS = Path("results"), Path("runs")
 TABLE = ("samples", "actions", "mean_of_frames", "mean_of_actions")
 
 
-def ship(run: Path, name: str) -> None:
-    """Write a run's weights, with a full card, into the package."""
+def ship(run: Path, name: str, source: Path | None = None) -> None:
+    """Write a run's weights, with a full card, into the package; ``source`` is one more result."""
     estimator = Estimator.load(run / "weights.safetensors")  # refuses anything damaged
     card = {"name": name, "preset": preset_of(estimator.card)} | estimator.card
     card["test"] = {}
     if estimator.config.kind in LIFTING:
         card["test"] = lifting_errors(RESULTS / "lift" / f"{name}.json", estimator.card)
-    own = RESULTS / "reproduce" / run.parent.name / f"{run.name}.json"
-    for path in (*(RESULTS / "laptop" / f"{run.name}{on}.json" for on in ("", "-on-wild")), own):
+    measured = [RESULTS / "laptop" / f"{run.name}{on}.json" for on in ("", "-on-wild")]
+    for path in (*measured, *([source] if source else [])):
         if path.exists():
             result = json.loads(path.read_text())
             if result["card"] != estimator.card:
@@ -47,6 +48,16 @@ def ship(run: Path, name: str) -> None:
     checksums = json.loads(listed.read_text()) | {name: sha256(target)}
     write_text(listed, json.dumps(checksums, indent=1, sort_keys=True) + "\n")
     print(f"{target.name}: {target.stat().st_size} bytes")
+
+
+def run_of(result: Path) -> Path:
+    """The run that a result of the comparison comes from: the one with the same card."""
+    card = json.loads(result.read_text())["card"]
+    weights = (RUNS / result.parent.name).glob("*/weights.safetensors")
+    found = [path.parent for path in weights if Estimator.load(path).card == card]
+    if not found:
+        raise ValueError(f"{result}: its run is not in {RUNS / result.parent.name}")
+    return found[0]
 
 
 def lifting_errors(path: Path, card: dict) -> dict:
@@ -106,6 +117,9 @@ def readable(card: dict) -> str:
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
         folder, _, given = argument.partition("=")
-        ship(Path(folder), given or Path(folder).name)
+        if folder.endswith(".json"):
+            ship(run_of(Path(folder)), given or Path(folder).stem, Path(folder))
+        else:
+            ship(Path(folder), given or Path(folder).name)
     cards = "\n".join(readable(load(name).card) for name in names())
     write_text(FOLDER / "README.md", f"# Shipped networks\n\n{cards}")
