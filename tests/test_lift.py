@@ -11,15 +11,15 @@ import torch
 from tests.forks import same_bits
 from volpose.__main__ import main
 from volpose.camera import Camera
-from volpose.crop import to_image
-from volpose.decode import limb_lengths, metric_pose
+from volpose.crop import Box, to_crop, to_image
+from volpose.decode import integral_voxel, limb_lengths, metric_pose
 from volpose.estimator import Estimator
 from volpose.feed import random_stream
 from volpose.grid import Grid
 from volpose.lift.bodies import FACTORS, SIDES, STATURE, mirror_some, resample_bodies
 from volpose.lift.cameras import seen_from, turned_to, virtual_cameras
 from volpose.lift.faults import Counted, Faults, Found
-from volpose.lift.heatmaps import draw_heatmaps
+from volpose.lift.heatmaps import Heatmaps, carried, draw_heatmaps, framed
 from volpose.lift.lifter import Lifter, compromise, lift
 from volpose.lift.motions import Motions
 from volpose.lift.people import seen_people
@@ -250,6 +250,30 @@ def test_heatmaps_are_flat_gaussian_volumes_as_high_as_joints_are_certain():
     assert drawn[0, 5].abs().max() == 0
 
 
+def test_heatmaps_of_a_picture_are_carried_to_where_the_lifter_sees_its_joints():
+    pose = people(20)
+    camera = virtual_cameras(pose, stream())
+    in_camera = camera.to_camera(pose)
+    camera = Camera(camera.focal, camera.center)
+    found = Found(camera.project(in_camera), torch.ones(20, 17))
+    grid, fine = Grid((8, 16, 16), 64.0), Grid((1, 128, 128), 128.0)
+    box = Box.around(found.joints, 1.5)
+    there = Found(to_crop(found.joints, box, 128.0), found.confidence)
+    values = draw_heatmaps(there, fine, 4.0) - 0.01  # below zero, as a network may say
+    crop, view, around = framed(found, camera, 64.0)
+    seen = carried(Heatmaps(values, box), camera, view, around, grid)
+    assert seen.amin() == 0
+    at = grid.to_places(integral_voxel(seen[:, :, None]))[..., :2]
+    assert (at - crop.joints).abs().max() < 1.0  # a quarter of a cell
+
+
+def test_a_perceptron_takes_no_heatmaps():
+    lifter = Lifter(Estimator.untrained(PERCEPTRON.network))
+    found = Found(32 * torch.rand(1, 17, 2), torch.ones(1, 17))
+    with pytest.raises(ValueError, match="a perceptron takes joints, not heatmaps"):
+        lifter.places(found, heatmaps=torch.zeros(1, 17, 8, 8))
+
+
 def test_given_joints_count_as_far_as_the_network_explains_them():
     own = 100 * torch.rand(3, 17, 2)
     noise = torch.randn(3, 17, 2) * torch.tensor([0.5, 10.0, 10.0])[:, None, None]
@@ -340,7 +364,7 @@ class Knowing(Lifter):
 
     truth: torch.Tensor | None = None
 
-    def places(self, found, mirror=True):
+    def places(self, found, mirror=True, heatmaps=None):
         return self.truth, found.confidence
 
 

@@ -16,7 +16,7 @@ from volpose.decode import confidence, integral_voxel, metric_pose, root_depth_f
 from volpose.estimator import Estimator
 from volpose.grid import Grid
 from volpose.lift.faults import FEWEST, Found
-from volpose.lift.heatmaps import draw_heatmaps, framed
+from volpose.lift.heatmaps import Heatmaps, carried, draw_heatmaps, framed
 from volpose.metrics import root_relative
 from volpose.network import LIFTING
 from volpose.skeleton import H36M_17, mirror_joints
@@ -90,7 +90,10 @@ class Lifter:
         return (volume + self.volume(heatmaps[:, twins].flip(-1)).flip(-1)[:, twins]) / 2
 
     def places(
-        self, found: Found, mirror: bool = True
+        self,
+        found: Found,
+        mirror: bool = True,
+        heatmaps: Float[Tensor, "batch 17 height width"] | None = None,
     ) -> tuple[Float[Tensor, "batch 17 3"], Float[Tensor, "batch 17"]]:
         """Joints in a crop -> places and confidences.
 
@@ -101,25 +104,32 @@ class Lifter:
         Args:
             found: x, y in pixels of the grid's crop.
             mirror: average with the mirror image.
+            heatmaps: of the grid; drawn around the joints without.
 
         Returns:
             x, y in crop pixels and z in mm from the root, whose own z is 0; heights of the
             volume's peaks in [0, 1] (a perceptron: the given confidences).
+
+        Raises:
+            ValueError: heatmaps for a perceptron.
         """
+        if heatmaps is None:
+            heatmaps = draw_heatmaps(found, self.grid, self.network.config.sigma)
+        elif self.network.config.kind == "lift-perceptron":
+            raise ValueError("a perceptron takes joints, not heatmaps")
         parts = [
-            self._places(Found(*part), mirror)
-            for part in zip(*(t.split(BATCH) for t in found), strict=True)
+            self._places(Found(*part), seen, mirror)
+            for *part, seen in zip(*(t.split(BATCH) for t in (*found, heatmaps)), strict=True)
         ]
         places, sure = (torch.cat(column) for column in zip(*parts, strict=True))
         places[:, H36M_17.root, 2] = 0
         flat = compromise(found, places[..., :2], OWN_ERROR * self.grid.crop_size)
         return torch.cat([flat, places[..., 2:]], -1), sure
 
-    def _places(self, found: Found, mirror: bool) -> tuple[Tensor, Tensor]:
+    def _places(self, found: Found, heatmaps: Tensor, mirror: bool) -> tuple[Tensor, Tensor]:
         if self.network.config.kind == "lift-perceptron":
             return self._regressed(found, mirror), found.confidence
-        sigma = self.network.config.sigma
-        volume = self.volume(draw_heatmaps(found, self.grid, sigma), mirror)
+        volume = self.volume(heatmaps, mirror)
         return self.grid.to_places(integral_voxel(volume)), confidence(volume)
 
     @torch.no_grad()
@@ -178,6 +188,7 @@ def lift(
     lifter: Lifter,
     root_depth: Float[Tensor, " frames"] | None = None,
     mirror: bool = True,
+    heatmaps: Heatmaps | None = None,
 ) -> Lifted:
     """Lift 2D joints to metric poses.
 
@@ -189,6 +200,7 @@ def lift(
         root_depth: of the pelvis along the optical axis, mm. Without it the depth is the one at
             which the limbs are closest to the mean lengths of the training's bodies.
         mirror: average with the mirror image.
+        heatmaps: of the network that found the joints; drawn around the joints without.
 
     Raises:
         ValueError: fewer than four joints of a frame are known, or all lie in one point.
@@ -202,7 +214,8 @@ def lift(
     at_origin = Camera(camera.focal, camera.center)
     size = lifter.grid.crop_size
     crop, view, box = framed(found, at_origin, size)
-    places, sure = lifter.places(crop, mirror)
+    seen = None if heatmaps is None else carried(heatmaps, at_origin, view, box, lifter.grid)
+    places, sure = lifter.places(crop, mirror, seen)
     if root_depth is None:
         limbs = lifter.network.mean_limbs()
         depth = root_depth_from_limbs(places, box, view, H36M_17.limbs, limbs, size)
