@@ -16,7 +16,15 @@ from volpose.decode import integral_voxel, limb_lengths, metric_pose
 from volpose.estimator import Estimator
 from volpose.feed import random_stream
 from volpose.grid import Grid
-from volpose.lift.bodies import FACTORS, SIDES, STATURE, mirror_some, resample_bodies
+from volpose.lift.bodies import (
+    BENT,
+    FACTORS,
+    SIDES,
+    STATURE,
+    mirror_some,
+    recombine,
+    resample_bodies,
+)
 from volpose.lift.cameras import seen_from, turned_to, virtual_cameras
 from volpose.lift.faults import Counted, Faults, Found
 from volpose.lift.heatmaps import Heatmaps, carried, draw_heatmaps, framed
@@ -103,6 +111,24 @@ def test_an_unknown_nose_spoils_no_other_joint():
     thorax, crown = H36M_17.index("thorax"), H36M_17.index("head_top")
     head = (other[:, crown] - other[:, thorax]).norm(dim=-1)
     assert head.min() > 310 * FACTORS["head_top"][0] * STATURE[0] * (1 - SIDES)
+
+
+def test_arms_and_legs_of_others_fit():
+    pose = people(300)
+    turned = pose * torch.tensor([-1.0, -1.0, 1.0])  # half a turn about z
+    turned[::2] = pose[::2]
+    mixed = recombine(turned, stream())
+    before, after = (limb_lengths(p, H36M_17.limbs) for p in (turned, mixed))
+    assert torch.allclose(before, after, atol=0.1)  # all have the same body
+    hips = [LEFT_HIP, RIGHT_HIP]
+    assert torch.allclose(mixed[:, hips], turned[:, hips], atol=1e-3)
+    # knees bend forward: the legs of people who face the other way were turned
+    knee = mixed[:, H36M_17.index("left_knee")] - mixed[:, LEFT_HIP]
+    forward = torch.tensor([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]]).repeat(150, 1)
+    assert (knee * forward).sum(-1).min() > -430 * BENT * 4
+    moved = (mixed - turned)[:, H36M_17.index("left_wrist")].norm(dim=-1)
+    assert 0.4 < (moved == 0).float().mean() < 0.6
+    assert moved[moved > 0].median() > 50
 
 
 def test_half_of_the_people_become_their_mirror_image():

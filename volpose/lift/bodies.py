@@ -1,4 +1,4 @@
-"""Other people in the same poses: limb lengths drawn anew, and mirror images.
+"""Other people: limbs and limb lengths drawn anew, and mirror images.
 
 Motion capture has many poses of few bodies. Its hips are where markers say, Human3.6M's are wider,
 and every data set has a nose of its own; a network that is to stand behind any detector must have
@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from volpose.skeleton import H36M_17, ROOT, Skeleton, mirror_joints
 
@@ -27,6 +28,16 @@ FACTORS = {
     "wrist": (0.88, 1.14),
 }
 STATURE = (0.88, 1.1)
+RECOMBINED = 0.5  # share of people
+BENT = 0.12  # largest sigma, in their own length, by which the ends of limbs are moved
+# A joint that an arm or leg hangs from, its twin, and the two ends of the trunk beside it: with
+# these the arm or leg of one person is put on another, whichever way the two turn and bend.
+HINGES = {
+    "left_hip": ("left_hip", "right_hip", "pelvis", "spine"),
+    "right_hip": ("left_hip", "right_hip", "pelvis", "spine"),
+    "left_shoulder": ("left_shoulder", "right_shoulder", "spine", "thorax"),
+    "right_shoulder": ("left_shoulder", "right_shoulder", "spine", "thorax"),
+}
 SIDES = 0.02  # how much left and right may differ, either way
 
 
@@ -57,6 +68,68 @@ def resample_bodies(
     limbs = (whole[:, end] - whole[:, start]) * factor[..., None]
     moved = whole[:, skeleton.root, None] + _chains(skeleton)[:, end] @ limbs
     return torch.where(pose.isfinite(), moved, torch.nan)
+
+
+def recombine(
+    pose: Float[Tensor, "batch joints 3"],
+    generator: torch.Generator,
+    skeleton: Skeleton = H36M_17,
+) -> Float[Tensor, "batch joints 3"]:
+    """New poses from those there are: arms and legs of others, and limbs bent a little.
+
+    Every other person is changed, at random, and of these every other arm and leg is that of
+    another person of the batch.
+
+    Args:
+        pose: mm, in any frame.
+        generator: of the random numbers.
+        skeleton: of the pose, with the joint names of `H36M_17`.
+
+    Paper: not in the paper; few subjects were recorded, and a network learns their poses by heart.
+    """
+    whole = _without_gaps(pose, skeleton)
+    mixed = _bent(_with_limbs_of_others(whole, generator, skeleton), generator, skeleton)
+    changed = torch.rand(len(pose), 1, 1, generator=generator) < RECOMBINED
+    return torch.where(changed & pose.isfinite(), mixed, pose)
+
+
+def _with_limbs_of_others(
+    pose: Tensor, generator: torch.Generator, skeleton: Skeleton
+) -> Float[Tensor, "batch joints 3"]:
+    mixed = pose.clone()
+    for hinge, names in HINGES.items():
+        start = skeleton.index(hinge)
+        middle = skeleton.parents.index(start)
+        rows = [middle, skeleton.parents.index(middle)]
+        other = pose[torch.randperm(len(pose), generator=generator)]
+        turn = _trunk(pose, names, skeleton) @ _trunk(other, names, skeleton).mT
+        moved = (other[:, rows] - other[:, [start]]) @ turn.mT + pose[:, [start]]
+        chosen = torch.rand(len(pose), 1, 1, generator=generator) < 0.5
+        mixed[:, rows] = torch.where(chosen, moved, pose[:, rows])
+    return mixed
+
+
+def _bent(
+    pose: Tensor, generator: torch.Generator, skeleton: Skeleton
+) -> Float[Tensor, "batch joints 3"]:
+    """All limbs turned a little, but for hips and shoulders, which lie across the trunk."""
+    start, end = (list(side) for side in zip(*skeleton.limbs, strict=True))
+    limbs = pose[:, end] - pose[:, start]
+    length = limbs.norm(dim=-1, keepdim=True)
+    sigma = BENT * length * torch.rand(len(pose), 1, 1, generator=generator)
+    turned = limbs + sigma * torch.randn(limbs.shape, generator=generator)
+    turned = length * normalize(turned, dim=-1)
+    across = torch.tensor([skeleton.joints[joint] in HINGES for joint in end])[:, None]
+    limbs = torch.where(across, limbs, turned)
+    return pose[:, skeleton.root, None] + _chains(skeleton)[:, end] @ limbs
+
+
+def _trunk(pose: Tensor, names: tuple[str, ...], skeleton: Skeleton) -> Float[Tensor, "batch 3 3"]:
+    """Axes of a trunk, as columns: to the left, up, and forward or back."""
+    left, right, low, high = (pose[:, skeleton.index(name)] for name in names)
+    across, up = normalize(left - right, dim=-1), high - low
+    up = normalize(up - (up * across).sum(-1, keepdim=True) * across, dim=-1)
+    return torch.stack([across, up, torch.linalg.cross(across, up)], -1)
 
 
 def mirror_some(

@@ -20,19 +20,24 @@ HEIGHT = (400.0, 2400.0)  # mm above the ground: from the knees to a raised arm
 HIGH = (2400.0, 6000.0)  # balconies, lamp posts and ceilings
 STEEPEST = math.radians(65)
 ASIDE = (math.radians(18), math.radians(10))  # sigma of the aim, to the side and up
-ROLL = math.radians(5)  # sigma
+ROLL = math.radians(5)  # sigma, of cameras that somebody has set up
+HELD = math.radians(15)  # sigma, of cameras in the hand or fixed to whatever there was
 FOCAL = (500.0, 2000.0)  # px in a picture of 1000 px: a field of view of 90 to 28 degrees
 MIDDLE = 500.0
 
 
 def virtual_cameras(
-    pose: Float[Tensor, "batch joints 3"], generator: torch.Generator, root: int = 0
+    pose: Float[Tensor, "batch joints 3"],
+    generator: torch.Generator,
+    roll: float = ROLL,
+    root: int = 0,
 ) -> Camera:
     """Draw a camera for each person, from every side, low and high, near and far.
 
     Args:
         pose: mm, z up; the lowest joint stands on the ground.
         generator: of the random numbers.
+        roll: sigma of the cameras' roll, radians; three times as much at most.
         root: the joint that cameras look at, about.
 
     Returns:
@@ -57,7 +62,7 @@ def virtual_cameras(
     position = target + torch.stack([away * yaw.cos(), away * yaw.sin(), rise], -1)
     facing = look_at(position, target)
     side, up = normal(ASIDE[0], 2 * ASIDE[0]), normal(ASIDE[1], 2 * ASIDE[1])
-    turn = _about(2, normal(ROLL, 3 * ROLL)) @ _about(0, up) @ _about(1, side)
+    turn = _about(2, normal(roll, 3 * roll)) @ _about(0, up) @ _about(1, side)
     focal = torch.exp(uniform(math.log(FOCAL[0]), math.log(FOCAL[1])))
     return Camera(
         focal[:, None].expand(-1, 2), torch.full((count, 2), MIDDLE), turn @ facing, position

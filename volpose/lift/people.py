@@ -10,7 +10,7 @@ from torch import Tensor
 
 from volpose.camera import Camera
 from volpose.crop import Box, to_crop
-from volpose.lift.cameras import virtual_cameras
+from volpose.lift.cameras import ROLL, virtual_cameras
 from volpose.lift.faults import Detector, Found
 from volpose.lift.heatmaps import MARGIN, framed
 from volpose.skeleton import H36M_17
@@ -40,6 +40,7 @@ def seen_people(
     generator: torch.Generator,
     crop_size: float = 256.0,
     margins: tuple[float, float] = (MARGIN, MARGIN),
+    roll: float = ROLL,
 ) -> Seen:
     """Put a virtual camera before every pose and let a detector look.
 
@@ -49,8 +50,9 @@ def seen_people(
         generator: of all random numbers.
         crop_size: side of the crops, px.
         margins: least and most margin of the boxes.
+        roll: of the cameras, see `virtual_cameras`.
     """
-    camera = virtual_cameras(pose, generator)
+    camera = virtual_cameras(pose, generator, roll)
     in_camera = camera.to_camera(pose)
     joints = camera.project(in_camera)
     seen = detector(joints, Box.around(joints, MARGIN).side, generator)

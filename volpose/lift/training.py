@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from volpose.feed import Feed, batch_order, random_stream
-from volpose.lift.bodies import mirror_some, resample_bodies
+from volpose.lift.bodies import mirror_some, recombine, resample_bodies
+from volpose.lift.cameras import HELD
 from volpose.lift.faults import Faults, Found
 from volpose.lift.heatmaps import draw_heatmaps
 from volpose.lift.lifter import Lifter
@@ -31,7 +32,7 @@ BLUR = (0.9, 1.2)
 VOLUME = TrainConfig(
     NetworkConfig("lift", (16,), 192, 2, 1, 64, 1.0),
     images=49_902,
-    samples=240_000,
+    samples=360_000,
     batch_size=64,
     learning_rate=4e-3,
     average=0.999,
@@ -55,9 +56,10 @@ class LiftFeed(Feed):
         rows = batch_order(self.config, step, len(self.data))
         generator = random_stream(self.config.seed, STREAM, step)
         pose = self.data.batch(rows.tolist()).pose
-        pose = mirror_some(resample_bodies(pose, generator), generator)
+        pose = resample_bodies(recombine(pose, generator), generator)
+        pose = mirror_some(pose, generator)
         size = float(self.config.network.image_size)
-        seen = seen_people(pose, Faults().find, generator, size, MARGINS)
+        seen = seen_people(pose, Faults().find, generator, size, MARGINS, HELD)
         blur = BLUR[0] + (BLUR[1] - BLUR[0]) * torch.rand(*pose.shape[:2], generator=generator)
         mine = slice(self.team.rank, None, self.team.size)
         return tuple(t[mine] for t in (*seen.found, blur, seen.places))
