@@ -70,7 +70,7 @@ LARGEST = 1e6  # px
 
 
 def to_h36m(
-    joints_px: Float[Tensor, "*batch K 2"],
+    joints_px: Float[Tensor, "*batch K axes"],
     confidence: Float[Tensor, "*batch K"],
     format: str,
 ) -> Found:
@@ -79,12 +79,13 @@ def to_h36m(
     A joint that is put together is as certain as its least certain part.
 
     Args:
-        joints_px: px, in the order of the format; NaN where a joint was not found.
+        joints_px: px, in the order of the format; NaN where a joint was not found. Joints in space
+            come through as well, for the map is linear.
         confidence: in [0, 1]; 0 where a joint was not found.
         format: a key of `FORMATS`.
 
     Returns:
-        (..., 17, 2) px and (..., 17); a joint that is not known is at (0, 0) with confidence 0.
+        (..., 17, axes) and (..., 17); a joint that is not known is at 0 with confidence 0.
 
     Raises:
         ValueError: unknown format, or another number of joints.
