@@ -1,14 +1,15 @@
 """Measure on real photographs what networks have learned in the studio.
 
-    python tools/studio_to_real.py [train] VIDEO=JOINTS.json ... NAME=WEIGHTS.safetensors ...
+    python tools/studio_to_real.py [kinds] [train] VIDEO=JOINTS.json ... NAME=WEIGHTS ...
 
 Compares the joints that each network sees in frames of videos with those of a 2D detector; two
-shipped networks and one pose for everybody are judged as well, and all of them in the studio, with
-one kind of variation at a time. With ``train``, takes the network that knows one room and trains it
-on with a few pictures of `wild`, of `wild` without one kind of variation, and of `default`, and
-judges these. Each writes ``results/studio_to_real/NAME.json``; what is done is skipped, what was
-stopped is resumed. One thread. VIDEO is any that PyAV reads, JOINTS.json a list of its frames'
-joints as for ``--joints2d``. The middle frame of each is written to ``runs/studio_to_real/``.
+shipped networks and one pose for everybody are judged as well. ``kinds`` asks what the networks
+make of the studio's one room with one kind of variation more. ``train`` takes the network that
+knows one room, trains it on with a few pictures of `wild`, of `wild` without one kind of variation,
+and of `default`, and judges these. Each writes ``results/studio_to_real/NAME.json``; what is done
+is skipped, what was stopped is resumed. One thread. VIDEO is any that PyAV reads, JOINTS.json a
+list of its frames' joints as for ``--joints2d``. The middle frame of each is written to
+``runs/studio_to_real/``.
 """
 
 from __future__ import annotations
@@ -216,11 +217,9 @@ def judge_studio(estimator: Estimator, name: str, count: int) -> dict:
 
 
 def judge_network(estimator: Estimator, frames: Frames) -> dict:
-    """The errors of a network in real frames, and in the studio with one kind after the other."""
-    worlds = ("default", *(f"plus-{kind}" for kind in KINDS))
+    """The errors of a network in real frames, and on the studio's own test."""
     seen = judge_frames(look(estimator, frames.images), frames)
     seen["studio"] = judge_studio(estimator, "wild", TEST)
-    seen["studio_by_kind"] = {name: judge_studio(estimator, name, TEST_KIND) for name in worlds}
     seen["studio_protocol"] = "studio test (S9 S11), seed 0; true boxes, 3D with true root depth"
     return seen
 
@@ -254,10 +253,10 @@ def main(arguments: list[str]) -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    given = dict(argument.split("=", 1) for argument in arguments if argument != "train")
+    given = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
     frames = read_frames({name: path for name, path in given.items() if path.endswith(".json")})
     show(frames)
-    files = {name: path for name, path in given.items() if path.endswith(".safetensors")}
+    files = {name: path for name, path in given.items() if not path.endswith(".json")}
     variants = (*VARIANTS, *AGAIN) if "train" in arguments else ()
     for name in (*SHIPPED, *files, *variants):
         if (RESULTS / f"{name}.json").exists():
@@ -270,6 +269,14 @@ def main(arguments: list[str]) -> None:
             about = {}
         about["card"] = estimator.card
         write_result(name, about | judge_network(estimator, frames))
+        if "kinds" in arguments and name not in variants:
+            write_text(RESULTS / f"kinds-{name}.json", json.dumps(judge_kinds(estimator), indent=1))
+
+
+def judge_kinds(estimator: Estimator) -> dict:
+    """The errors of a network in the one room of `default`, and in it with one kind more."""
+    worlds = ("default", *(f"plus-{kind}" for kind in KINDS))
+    return {name: judge_studio(estimator, name, TEST_KIND) for name in worlds}
 
 
 def show(frames: Frames) -> None:
