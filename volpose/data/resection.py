@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import rq
-from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 FEWEST = 12  # points; six would do if they were exact
@@ -80,6 +79,8 @@ def _project(camera: Pinhole, points: np.ndarray) -> np.ndarray:
 
 def _polish(start: Pinhole, points: np.ndarray, seen: np.ndarray) -> Pinhole:
     """Least squares of pixels, from the linear solution."""
+    from scipy.optimize import least_squares  # takes half a second to import, seldom needed
+
     some = np.unique(np.linspace(0, len(points) - 1, POLISHED).astype(int))
     points, seen = points[some], seen[some]
     focal, center, rotation, shift = start

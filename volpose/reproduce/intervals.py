@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.stats import t as student
+from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 LEVEL = 0.95
 
@@ -38,7 +38,7 @@ class Interval:
         count = len(values)
         if count == 1:
             return cls(float(values[0]), math.inf, 1)
-        quantile = float(student.ppf(0.5 + LEVEL / 2, count - 1))
+        quantile = float(stdtrit(count - 1, 0.5 + LEVEL / 2))
         return cls(fmean(values), quantile * stdev(values) / math.sqrt(count), count)
 
     @property
