@@ -140,9 +140,6 @@ def test_a_contestant_in_another_process_keeps_what_it_has_built():
     with Remote(_counter, 5) as remote:
         threads = torch.get_num_threads()
         assert [remote().tolist() for _ in range(3)] == [[threads, n] for n in (6, 7, 8)]
-        remote._process.kill()
-        with pytest.raises(RuntimeError, match="has ended"):
-            remote()
 
 
 def _counter(start):

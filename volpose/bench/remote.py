@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from multiprocessing.connection import Connection
 
 import torch
 from torch import Tensor
 
+_work: Callable[[], Tensor]  # of the process of a `Remote`
+
 
 class Remote:
-    """A function that is built and called in another process; to call it costs 0.1 ms more.
+    """A function that is built and called in another process; to call it costs 0.2 ms more.
 
     Leave its `with` block to end the process.
     """
@@ -24,39 +26,30 @@ class Remote:
                 tensor on the CPU.
             arguments: of ``make``.
         """
-        context = get_context("spawn")
-        self._line, end = context.Pipe()
-        threads = torch.get_num_threads()
-        self._process = context.Process(target=_serve, args=(end, threads, make, arguments))
-        self._process.start()
-        end.close()
+        given = torch.get_num_threads(), make, arguments
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _build, given)
+        self._pool.submit(int)  # so that it starts at once
 
     def __call__(self) -> Tensor:
         """One call.
 
         Raises:
-            RuntimeError: the process has ended; what it said stands above.
+            BrokenProcessPool: the process has ended; what it said stands above.
         """
-        try:
-            self._line.send(None)
-            return torch.tensor(self._line.recv(), dtype=torch.float64)
-        except (EOFError, OSError) as error:
-            raise RuntimeError("the process of a contestant has ended") from error
+        return torch.tensor(self._pool.submit(_call).result(), dtype=torch.float64)
 
     def __enter__(self) -> Remote:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._line.close()
-        self._process.join()
+        self._pool.shutdown()
 
 
-def _serve(line: Connection, threads: int, make: Callable, arguments: tuple) -> None:
+def _build(threads: int, make: Callable, arguments: tuple) -> None:
+    global _work
     torch.set_num_threads(threads)
-    work = make(*arguments)
-    while True:
-        try:
-            line.recv()
-        except EOFError:
-            return
-        line.send(work().tolist())  # which also waits for a GPU
+    _work = make(*arguments)
+
+
+def _call() -> list | float:
+    return _work().tolist()  # which also waits for a GPU

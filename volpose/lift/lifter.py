@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 
 import torch
@@ -113,22 +114,24 @@ class Lifter:
         Raises:
             ValueError: heatmaps for a perceptron.
         """
-        if heatmaps is None:
-            heatmaps = draw_heatmaps(found, self.grid, self.network.config.sigma)
-        elif self.network.config.kind == "lift-perceptron":
+        if heatmaps is not None and self.network.config.kind == "lift-perceptron":
             raise ValueError("a perceptron takes joints, not heatmaps")
+        seen = repeat(None) if heatmaps is None else heatmaps.split(BATCH)
+        found_parts = zip(*(t.split(BATCH) for t in found), strict=True)
         parts = [
-            self._places(Found(*part), seen, mirror)
-            for *part, seen in zip(*(t.split(BATCH) for t in (*found, heatmaps)), strict=True)
+            self._places(Found(*part), maps, mirror)
+            for part, maps in zip(found_parts, seen, strict=False)
         ]
         places, sure = (torch.cat(column) for column in zip(*parts, strict=True))
         places[:, H36M_17.root, 2] = 0
         flat = compromise(found, places[..., :2], OWN_ERROR * self.grid.crop_size)
         return torch.cat([flat, places[..., 2:]], -1), sure
 
-    def _places(self, found: Found, heatmaps: Tensor, mirror: bool) -> tuple[Tensor, Tensor]:
+    def _places(self, found: Found, heatmaps: Tensor | None, mirror: bool) -> tuple[Tensor, Tensor]:
         if self.network.config.kind == "lift-perceptron":
             return self._regressed(found, mirror), found.confidence
+        if heatmaps is None:
+            heatmaps = draw_heatmaps(found, self.grid, self.network.config.sigma)
         volume = self.volume(heatmaps, mirror)
         return self.grid.to_places(integral_voxel(volume)), confidence(volume)
 
