@@ -32,6 +32,7 @@ from volpose.lift.film import CALM, lift_film
 from volpose.lift.formats import to_h36m
 from volpose.lift.lifter import Lifter, lift
 from volpose.metrics import mpjpe, pa_mpjpe, procrustes_align, root_relative
+from volpose.predict import rounded
 from volpose.run import hardware
 from volpose.skeleton import H36M_17
 from volpose.storage import write_text
@@ -65,15 +66,15 @@ def reference(footage: Footage) -> tuple[Float[Tensor, "frames 17 3"], dict]:
     known = limbs.isfinite().all(0)
     far = off.norm(dim=-1)
     facts = {
-        "reprojection px, mean": _rounded(far[used].mean()),
+        "reprojection px, mean": rounded(far[used].mean(), 1),
         "reprojection px, each view": [
-            _rounded(f[u].mean()) for f, u in zip(far, used, strict=True)
+            rounded(f[u].mean(), 1) for f, u in zip(far, used, strict=True)
         ],
-        "joints kept": _rounded(points.isfinite().all(-1).float().mean(), 4),
-        "views used": _rounded(used.sum(0)[used.any(0)].float().mean(), 2),
-        "limb length mm, sigma over time, mean": _rounded(limbs[:, known].std(1).mean()),
-        "shared by all joints of a view px": [[_rounded(x) for x in s] for s in shared.tolist()],
-        "joints move without it mm": _rounded((pose - again).norm(dim=-1).nanmean()),
+        "joints kept": rounded(points.isfinite().all(-1).float().mean(), 4),
+        "views used": rounded(used.sum(0)[used.any(0)].float().mean(), 2),
+        "limb length mm, sigma over time, mean": rounded(limbs[:, known].std(1).mean(), 1),
+        "shared by all joints of a view px": rounded(shared, 1),
+        "joints move without it mm": rounded((pose - again).norm(dim=-1).nanmean(), 1),
     }
     return in_h36m(points), facts
 
@@ -196,26 +197,19 @@ def compare(footage: Footage, lifter: Lifter) -> dict:
             wrong.setdefault(method, []).append(off[known & swapped][:, OWN].mean(-1))
         if name == EXAMPLE[0]:
             shown = {"reference": truth} | {method: poses[method] for method in SHOWN}
-            poses_mm = {key: _rounded(pose[EXAMPLE[1]]) for key, pose in shown.items()}
+            poses_mm = {key: rounded(pose[EXAMPLE[1]], 1) for key, pose in shown.items()}
             result["example"] = {"view": name, "frame": EXAMPLE[1], "poses mm": poses_mm}
     result["errors"] = {s: {m: _means(row) for m, row in rows.items()} for s, rows in table.items()}
-    result["each joint mm"] = {m: _rounded(torch.stack(j).mean(0)) for m, j in joints.items()}
+    result["each joint mm"] = {m: rounded(torch.stack(j).mean(0), 1) for m, j in joints.items()}
     result["sides swapped, 12 joints, MPJPE mm"] = {
-        m: _rounded(torch.cat(w).mean()) for m, w in wrong.items()
+        m: rounded(torch.cat(w).mean(), 1) for m, w in wrong.items()
     }
     return result
 
 
 def _means(row: dict[str, list[Tensor]]) -> dict:
-    mean = {key: _rounded(torch.stack(values).mean()) for key, values in row.items()}
-    return mean | {"each view": {key: _rounded(torch.stack(v)) for key, v in row.items()}}
-
-
-def _rounded(values: Tensor | float, digits: int = 1) -> float | list:
-    values = torch.as_tensor(values).double()
-    if values.dim():
-        return [_rounded(value, digits) for value in values]
-    return round(float(values), digits)
+    mean = {key: rounded(torch.stack(values).mean(), 1) for key, values in row.items()}
+    return mean | {"each view": {key: rounded(torch.stack(v), 1) for key, v in row.items()}}
 
 
 def main(name: str = "lift-mocap") -> None:

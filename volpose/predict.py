@@ -180,6 +180,6 @@ def camera_for(values: Sequence[float] | None, width: int, height: int) -> tuple
     return Camera.from_values(*map(float, values)), "given"
 
 
-def rounded(values: Tensor, digits: int) -> list:
-    """A tensor as plain lists of numbers, for JSON."""
+def rounded(values: Tensor, digits: int) -> list | float:
+    """A tensor as plain numbers, or lists of them, for JSON."""
     return np.round(values.detach().cpu().double().numpy(), digits).tolist()
