@@ -83,7 +83,7 @@ def _render(options: argparse.Namespace) -> None:
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_bench)
-    parser.add_argument("--quick", action="store_true", help="half a minute instead of five")
+    parser.add_argument("--quick", action="store_true", help="a minute instead of eight")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: a GPU if there is one")
     parser.add_argument("--threads", type=shared.positive, help="default: PyTorch's choice")
     parser.add_argument("--out", type=Path, default=Path("results/bench"), metavar="FOLDER")

@@ -40,7 +40,7 @@ class Residual(nn.Module):
         self.skip = nn.Identity() if same else nn.Conv2d(channels_in, channels_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.skip(x) + self.branch(x)
+        return self.branch(x).add_(self.skip(x))
 
 
 class Hourglass(nn.Module):
@@ -68,7 +68,7 @@ class Hourglass(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         low = self.grow(self.inner(self.shrink(F.max_pool2d(x, 2))))
-        return self.keep(x) + F.interpolate(low, scale_factor=2, mode="nearest")
+        return self.keep(x).add_(F.interpolate(low, scale_factor=2, mode="nearest"))
 
 
 class Stem(nn.Module):
@@ -170,7 +170,8 @@ class CoarseToFine(nn.Module):
             features, volume = recomputed(stage, x) if self.recompute else stage(x)
             volumes.append(volume)
             if i < len(self.from_volume):
-                x = x + self.from_features[i](features) + self.from_volume[i](volume.flatten(1, 2))
+                named = self.from_volume[i](volume.flatten(1, 2))
+                x = self.from_features[i](features).add_(x).add_(named)
         return volumes
 
 

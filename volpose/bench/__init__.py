@@ -83,7 +83,7 @@ FULL = Plan(
     waiting=("laptop", 240, 75),
     render=(64, 128),
     rendered=30,
-    effort=Effort(seconds=5.0, rounds=2),
+    effort=Effort(seconds=10.0, rounds=4),
     runs=PRESETS,
 )
 QUICK = Plan(
@@ -105,11 +105,11 @@ QUICK = Plan(
 
 
 def bench(device: str = "cpu", quick: bool = False, threads: int | None = None) -> dict:
-    """Measure everything: about five minutes on two cores.
+    """Measure everything: about eight minutes on two cores.
 
     Args:
         device: where the network computes.
-        quick: the small things only, in half a minute.
+        quick: the small things only, in a minute.
         threads: of PyTorch; None leaves them as they are.
 
     Returns:

@@ -23,8 +23,11 @@ def race(
 ) -> dict[str, dict]:
     """Run all contestants once, then all again, and so on: what disturbs one disturbs the others.
 
+    A turn is two runs, of which the second is timed: the caches are full of the others' numbers
+    before the first, while in use a step follows a step.
+
     Args:
-        contestants: functions by name, warm already.
+        contestants: functions by name.
         effort: how long.
         device: what to wait for before the clock is read.
 
@@ -35,6 +38,7 @@ def race(
     begun, rounds = perf_counter(), 0
     while rounds < effort.rounds or perf_counter() - begun < effort.seconds:
         for name, work in contestants.items():
+            work()
             seconds[name].append(_seconds(work, device))
         rounds += 1
     return {name: _summary(row) for name, row in seconds.items()}
