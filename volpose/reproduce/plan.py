@@ -9,9 +9,9 @@ from statistics import median
 
 from volpose.reproduce.experiment import FAMILIES, RATES, SAMPLES, Experiment, family
 from volpose.reproduce.measure import result_of
-from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, TABLES, WHOLE
+from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, HALF, TABLES, WHOLE
 
-CURVE_SHARES = (0.25, 0.5, 2.0)  # of the usual samples
+CURVE_SHARES = (0.25, 0.5, 2.0, 4.0)  # of the usual samples
 CURVE_IMAGES = (1_000, 3_000, 10_000)
 # a picture in a batch of 4 costs about three times as much: the same time, not the same samples
 PAPER_TRAINING_SHARE = 1 / 3
@@ -77,7 +77,7 @@ def equal_time_runs(
 
 def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[Experiment]:
     """What the paper does not show: other targets, other training, more and fewer pictures."""
-    named = (COORDINATE.name, WHOLE.name, COARSE_TO_FINE.name)
+    named = (COORDINATE.name, HALF.name, WHOLE.name, COARSE_TO_FINE.name)
     usual = row_runs(preset, setting, named, seeds, results)
     found = []
     for run in usual:
