@@ -44,7 +44,7 @@ $(BOOK): .venv/.ready $(SOURCES) $(SETTINGS)
 
 test: .venv/.ready
 	@echo "== unit tests"
-	$(BIN)/python -m pytest tests -n 2 --dist loadgroup
+	$(BIN)/python -m pytest tests -n 2
 	@echo "== reference notebooks are in step with their chapters"
 	$(BIN)/python tools/notebooks.py check
 	@echo "== every chapter runs and gives the numbers and pictures of its reference"

@@ -167,7 +167,6 @@ def result():
         return {"quick": True} | bench.measure(PLAN)
 
 
-@pytest.mark.xdist_group("bench")  # they share what was measured
 def test_everything_is_measured_in_plain_numbers(result):
     assert json.loads(json.dumps(result)) == result
     assert min(result["limits"].values()) > 0
@@ -181,7 +180,6 @@ def test_everything_is_measured_in_plain_numbers(result):
     assert 0 <= result["wait"]["share"] < 1
 
 
-@pytest.mark.xdist_group("bench")
 def test_report_puts_ratios_first(result):
     entry = {
         "name": "work",
@@ -201,7 +199,6 @@ def test_report_puts_ratios_first(result):
     assert result["machine"] in rows[0]
 
 
-@pytest.mark.xdist_group("bench")
 def test_result_is_named_after_the_hardware(result, tmp_path):
     path = bench.write(result | {"threads": 2}, tmp_path / "new")
     assert path == tmp_path / "new" / "cpu-2-threads-quick.json"

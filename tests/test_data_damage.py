@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.twins import h36m, mocap, others
 from volpose.data.opening import open_data
 
-CASES = 200
+CASES = 100
 VIEWS = 3
 CLOSE_MM = 25.0  # below what the files' own checks can see, far below a wrong pose
 TWINS: dict[str, tuple[str, str, Callable[[Path], Path]]] = {

@@ -39,8 +39,6 @@ from volpose.targets import gaussian_volume
 from volpose.team import Team
 from volpose.train import fit
 
-pytestmark = pytest.mark.xdist_group("lift")  # one worker trains for all of them
-
 LEFT_HIP, RIGHT_HIP = H36M_17.index("left_hip"), H36M_17.index("right_hip")
 # standing, facing +y with z up, mm from the pelvis; the left of the body is at x < 0
 STANDING = torch.tensor(
