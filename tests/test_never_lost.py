@@ -129,7 +129,7 @@ def test_killed_at_any_time_it_ends_with_the_same_bits_in_bf16(data, tmp_path):
     config = BF16 if has_fast_bf16(torch.device("cpu")) else replace(BF16, precision="fp32")
     run, expected = tmp_path / "run", tmp_path / "expected"
     assert status_of(start(train, expected, data, config)) == 0
-    for kill in range(4):
+    for kill in range(3):
         process = start(train, run, data, config)
         begun = step_of(run)
         wait_until(lambda begun=begun: step_of(run) > begun)
