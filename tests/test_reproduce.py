@@ -157,6 +157,15 @@ def test_equal_time_is_samples_in_proportion_to_speed(tmp_path):
         assert run.recipe().samples == pytest.approx(expected, abs=1)
 
 
+def test_more_seeds_leave_the_runs_of_equal_time_as_long_as_they_were(tmp_path):
+    made_up(tmp_path, "table2", seeds=3)
+    before = equal_time_runs("laptop", "hard", "table2", 3, tmp_path)
+    made_up(tmp_path, "table2", seeds=5)
+    after = equal_time_runs("laptop", "hard", "table2", 5, tmp_path)
+    assert [run for run in after if run.seed < 3] == before
+    assert len(after) > len(before)
+
+
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=9))
 def test_the_interval_is_students(values):
     interval = Interval.of(values)
