@@ -24,7 +24,7 @@ from volpose.reproduce.dissect import COMPARED, dissect
 from volpose.reproduce.experiment import FAMILIES, RATES, SETTINGS, Experiment, family
 from volpose.reproduce.intervals import Interval, paired, verdict
 from volpose.reproduce.lookup import lookup, nearest_mm
-from volpose.reproduce.measure import code, measure, result_of
+from volpose.reproduce.measure import code, measure, missing, result_of
 from volpose.reproduce.plan import (
     chosen_rate,
     equal_time_runs,
@@ -74,7 +74,8 @@ def made_up(folder, table, preset="laptop", setting="hard", seeds=3):
             path.write_text(json.dumps(result))
 
     rows = [row.name for row in TABLES[table].rows]
-    write(rate_runs(preset, setting, rows))
+    while missing(search := rate_runs(preset, setting, rows, folder), folder):
+        write(search)
     write(row_runs(preset, setting, rows, seeds, folder))
     write(equal_time_runs(preset, setting, table, seeds, folder))
     return folder
@@ -108,8 +109,8 @@ def test_every_row_has_a_recipe_at_every_preset(preset, row):
     config.network.build()
 
 
-def test_rates_are_searched_once_a_family_and_never_on_the_test_subjects():
-    runs = rate_runs("laptop", "default", ROWS)
+def test_rates_are_searched_once_a_family_and_never_on_the_test_subjects(tmp_path):
+    runs = rate_runs("laptop", "default", ROWS, tmp_path)
     assert len(runs) == len(FAMILIES) * len(RATES["laptop"])
     assert {run.split for run in runs} == {"val"}
     assert {family(run.row) for run in runs} == set(FAMILIES)
@@ -119,7 +120,7 @@ def test_rates_are_searched_once_a_family_and_never_on_the_test_subjects():
 def test_names_tell_runs_apart(tmp_path):
     for table in TABLES:
         made_up(tmp_path, table)
-    runs = rate_runs("laptop", "hard", ROWS)
+    runs = rate_runs("laptop", "hard", ROWS, tmp_path)
     runs += row_runs("laptop", "hard", ROWS, 3, tmp_path)
     for table in TABLES:
         runs += equal_time_runs("laptop", "hard", table, 3, tmp_path)
@@ -137,7 +138,7 @@ def test_the_rate_is_the_best_on_validation(tmp_path):
     made_up(tmp_path, "table2")
     errors = {
         run.rate: result_of(run, tmp_path)["mean_of_frames"]["MPJPE mm"]
-        for run in rate_runs("laptop", "hard", ["64-64"])
+        for run in rate_runs("laptop", "hard", ["64-64"], tmp_path)
     }
     assert errors[chosen_rate("laptop", "hard", "64-64", tmp_path)] == min(errors.values())
 
@@ -259,7 +260,7 @@ def test_the_committed_tables_follow_from_the_committed_runs(table, setting):
 
 def test_committed_results_have_the_recipe_of_today():
     for setting in SETTINGS:
-        for run in rate_runs("laptop", setting, ROWS):
+        for run in rate_runs("laptop", setting, ROWS, COMMITTED):
             result_of(run, COMMITTED)
         for run in row_runs("laptop", setting, ROWS, 9, COMMITTED):
             result_of(run, COMMITTED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from volpose.reproduce.experiment import Experiment
-from volpose.reproduce.measure import measure, measure_lookup
+from volpose.reproduce.measure import measure, measure_lookup, missing
 from volpose.reproduce.plan import equal_time_runs, question_runs, rate_runs, row_runs
 from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, HALF, TABLES, WHOLE
 
@@ -34,7 +34,8 @@ def reproduce(
     def run(experiments: list[Experiment]) -> None:
         measure(experiments, results, runs, jobs)
 
-    run(rate_runs(preset, setting, rows))
+    while missing(search := rate_runs(preset, setting, rows, results), results):
+        run(search)
     run(row_runs(preset, setting, rows, seeds, results))
     if name == QUESTIONS:
         measure_lookup(preset, setting, results, runs)

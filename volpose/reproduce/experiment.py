@@ -10,6 +10,7 @@ from volpose.reproduce.tables import ROWS, Row, file_name
 
 # what a run of the comparison sees; a preset's own length would take days for all the rows
 SAMPLES = {"tiny": 6_400, "laptop": 48_000, "paper": 1_240_000}
+# where the search for a rate begins; it goes on while the best is at an edge
 RATES = {"tiny": (4e-3, 1e-2), "laptop": (4e-3, 8e-3, 1.6e-2), "paper": (1e-4, 2.5e-4, 6e-4)}
 SETTINGS = ("default", "hard")
 SPLITS = {"train": None, "val": 1500, "test": 2000}  # samples; None is the recipe's
@@ -96,19 +97,28 @@ class Experiment:
 
 
 def family(row: str) -> str:
-    """Rows of a family share a learning rate; that of two hourglasses can be too high for four."""
+    """Rows of a family share a learning rate.
+
+    That of two hourglasses can be too high for four, that of coarse-to-fine too high for naive.
+    """
     kind, bins = ROWS[row].kind, ROWS[row].z_bins
     if kind != "coarse-to-fine":
         return kind
-    return f"{len(bins)} volume{'s' * (len(bins) > 1)}"
+    if len(bins) == 1:
+        return "volume"
+    naive = "naive" if bins[0] == bins[-1] else "coarse-to-fine"
+    return f"{len(bins)} volumes, {naive}"
 
 
 # the row in which a family's rate is searched
 FAMILIES = {
     "coordinate": "coordinate regression",
-    "1 volume": "volume 64",
-    "2 volumes": "1-64",
-    "3 volumes": "1-2-64",
-    "4 volumes": "1-2-4-64",
+    "volume": "volume 64",
+    "2 volumes, naive": "64-64",
+    "3 volumes, naive": "64-64-64",
+    "4 volumes, naive": "64-64-64-64",
+    "2 volumes, coarse-to-fine": "1-64",
+    "3 volumes, coarse-to-fine": "1-2-64",
+    "4 volumes, coarse-to-fine": "1-2-4-64",
     "decoupled": "decoupled",
 }

@@ -18,25 +18,39 @@ CURVE_IMAGES = (1_000, 3_000, 10_000)
 PAPER_TRAINING_SHARE = 1 / 3
 
 
-def rate_runs(preset: str, setting: str, rows: Iterable[str]) -> list[Experiment]:
-    """The search for the learning rates of the families that rows belong to."""
-    families = dict.fromkeys(family(row) for row in rows)
-    return [
-        Experiment(preset, setting, FAMILIES[name], 0, rate, "rate")
-        for name in families
-        for rate in RATES[preset]
-    ]
+def rate_runs(preset: str, setting: str, rows: Iterable[str], results: Path) -> list[Experiment]:
+    """The search for the learning rates of the families that rows belong to.
+
+    Where the best rate so far is the lowest or the highest, the search goes on beyond it: call
+    this again when its runs are made, until nothing is missing.
+    """
+    searched = [FAMILIES[name] for name in dict.fromkeys(map(family, rows))]
+    return [run for row in searched for run in _search(preset, setting, row, results)]
 
 
 def chosen_rate(preset: str, setting: str, row: str, results: Path) -> float | None:
     """The rate of the lowest error on the validation split; None until the search is done."""
-    errors = {}
-    for run in rate_runs(preset, setting, [row]):
-        result = result_of(run, results)
-        if result is None:
-            return None
-        errors[run.rate] = result["mean_of_frames"]["MPJPE mm"]
-    return min(errors, key=errors.get)
+    search = _search(preset, setting, FAMILIES[family(row)], results)
+    errors = _errors(search, results)
+    return min(errors, key=errors.get) if len(errors) == len(search) else None
+
+
+def _search(preset: str, setting: str, row: str, results: Path) -> list[Experiment]:
+    """The runs of a row with rising rates, those that are made and those that are needed."""
+    rates = list(RATES[preset])
+    while True:
+        search = [Experiment(preset, setting, row, 0, rate, "rate") for rate in rates]
+        errors = _errors(search, results)
+        best = min(errors, key=errors.get, default=None)
+        if len(errors) < len(search) or best not in (rates[0], rates[-1]):
+            return search
+        rates = [best / 2, *rates] if best == rates[0] else [*rates, best * 2]
+
+
+def _errors(search: list[Experiment], results: Path) -> dict[float, float]:
+    """Rate -> MPJPE in mm on the validation split, of the runs that are made."""
+    made = {run.rate: result_of(run, results) for run in search}
+    return {rate: r["mean_of_frames"]["MPJPE mm"] for rate, r in made.items() if r is not None}
 
 
 def row_runs(
