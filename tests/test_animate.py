@@ -2,6 +2,7 @@
 
 import csv
 
+import bvhio
 import numpy as np
 import pytest
 import torch
@@ -54,6 +55,17 @@ def test_a_motion_written_as_bvh_is_read_back_in_place(film, tmp_path):
     lengths = limb_lengths(again, H36M_17.limbs)
     torch.testing.assert_close(lengths, lengths[:1].expand_as(lengths), atol=0.05, rtol=0)
     assert "Frame Time: 0.0400000" in (tmp_path / "walk.bvh").read_text()
+
+
+def test_a_library_for_bvh_finds_the_joints_where_our_reader_does(film, tmp_path):
+    path = tmp_path / "walk.bvh"
+    write_bvh(path, film, H36M_17, 25)
+    figure, ours = bvhio.readAsHierarchy(str(path)), read_back(path)
+    for frame in (0, 7):
+        figure.loadPose(frame)
+        places = {joint.Name: list(joint.PositionWorld) for joint, _, _ in figure.layout()}
+        theirs = np.array([places[name] for name in H36M_17.joints]) / CENTIMETERS * TO_Y_UP
+        torch.testing.assert_close(torch.from_numpy(theirs), ours[frame], atol=0.2, rtol=0)
 
 
 def test_the_rest_pose_needs_no_rotation_and_faces_forward():

@@ -1,6 +1,8 @@
 """The detector's weights: fetched once, checked always; and what is said where it cannot be."""
 
+import contextlib
 import hashlib
+import http.client
 
 import pytest
 
@@ -39,6 +41,17 @@ def test_a_kept_file_that_was_damaged_is_named(origin, tmp_path):
     kept.write_bytes(CONTENT[:-1])
     with pytest.raises(ValueError, match=f"^{kept}: expected the file with SHA-256"):
         fetch(origin.as_uri(), RIGHT, kept)
+
+
+def test_a_download_that_breaks_off_is_said(monkeypatch, tmp_path):
+    class Answer(contextlib.nullcontext):
+        def read(self):
+            raise http.client.IncompleteRead(b"half", 4)
+
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: Answer(Answer()))
+    with pytest.raises(ConnectionError, match="cannot be fetched"):
+        fetch(URL, SHA256, tmp_path / "model.task")
+    assert not list(tmp_path.iterdir())
 
 
 def test_offline_it_says_what_to_do(origin, tmp_path):

@@ -2,16 +2,19 @@
 
 import json
 from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 
 import jsonschema
 import pytest
 import torch
 from PIL import Image
+from referencing import Registry
 
 from tests.test_animate import read_back
 from volpose.__main__ import main
 from volpose.animate import rest_directions
+from volpose.commands import film as film_command
 from volpose.commands import predict
 from volpose.decode import limb_lengths
 from volpose.estimator import Estimator
@@ -20,7 +23,7 @@ from volpose.lift.faults import Found
 from volpose.lift.film import lift_film
 from volpose.lift.heatmaps import framed
 from volpose.lift.lifter import Lifter
-from volpose.lift.picture import own_joints
+from volpose.lift.picture import first_look, own_joints
 from volpose.metrics import root_relative
 from volpose.network import NetworkConfig
 from volpose.plot.frames import draw_on_picture
@@ -147,7 +150,7 @@ def test_too_little_for_a_film_is_said(film, found, lifter):
 def files(film, found, lifter, tmp_path, monkeypatch):
     """A video, its joints, and the network, as files."""
     monkeypatch.chdir(tmp_path)
-    gray = torch.full((3, 64, 96), 90, dtype=torch.uint8)
+    gray = torch.full((3, 1002, 1000), 90, dtype=torch.uint8)
     write_video("walk.mp4", [gray] * FRAMES, FPS)
     lifter.network.save("lift.safetensors")
     frames = [{"format": "h36m17", "joints_px": j.tolist()} for j in found.joints]
@@ -160,7 +163,9 @@ def files(film, found, lifter, tmp_path, monkeypatch):
 
 def of_schema(name, path):
     content = json.loads(Path(path).read_text())
-    jsonschema.validate(content, json.loads((SCHEMAS / name).read_text()))
+    schemas = {p.name: json.loads(p.read_text()) for p in SCHEMAS.glob("*.json")}
+    known = Registry().with_contents(schemas.items())
+    jsonschema.Draft202012Validator(schemas[name], registry=known).validate(content)
     return content
 
 
@@ -178,7 +183,9 @@ def test_a_video_comes_out_in_every_form(files):
     assert len(Path("out.csv").read_text().splitlines()) == FRAMES + 1
     assert len(list(Video("out.mp4"))) == FRAMES
     page = Path("out.html").read_text()
-    assert "In 1 of 12 frames nobody was found" in page
+    assert "In 1 of 12 frames nobody was found, or somebody else" in page
+    assert "focal length 1002 and 1002 px, principal point 500, 501 px, of 1000 x 1002 px" in page
+    assert content["camera_px"] == [1002, 1002, 500, 501]
     assert "http" not in page.split("<script>")[0].replace("http-equiv", "")
 
 
@@ -191,36 +198,104 @@ def test_a_picture_with_joints(files):
     assert Image.open("out.png").size == (1000, 1002)
 
 
-def test_a_folder_of_pictures(files):
-    folder = Path("pictures")
-    folder.mkdir()
-    for name in ("a.png", "b.jpg"):
-        Image.open("photo.png").save(folder / name)
+@pytest.fixture
+def folder(files):
+    """Three pictures with the joints of two people, and the options for them."""
+    Path("pictures").mkdir()
+    for name in ("a.png", "a.jpg", "b.jpg"):
+        Image.open("photo.png").save(Path("pictures") / name)
+    Path("pictures", "folder.jpg").mkdir()
     joints = json.loads(Path("joints.json").read_text())
-    Path("two.json").write_text(json.dumps(joints[:2]))
-    options = ["--lift", "lift.safetensors", "--json", "out.json", "--draw", "drawn"]
-    assert main(["predict", "pictures", "--joints2d", "two.json", *options]) == 0
-    assert list(json.loads(Path("out.json").read_text())) == ["a.png", "b.jpg"]
-    assert sorted(p.name for p in Path("drawn").iterdir()) == ["a.png", "b.png"]
+    Path("three.json").write_text(json.dumps([joints[0], None, joints[1]]))
+    return ["pictures", "--joints2d", "three.json", "--lift", "lift.safetensors"]
+
+
+def test_a_folder_of_pictures(folder, capsys):
+    assert main(["predict", *folder, "--json", "out.json", "--draw", "drawn"]) == 0
+    content = of_schema("folder.json", "out.json")
+    assert list(content) == ["a.jpg", "a.png", "b.jpg"]
+    assert "a.png, joints of three.json: expected a person" in content["a.png"]["error"]
+    assert "a.png, joints of three.json: expected a person" in capsys.readouterr().err
+    assert sorted(p.name for p in Path("drawn").iterdir()) == ["a.jpg", "b.jpg"]
+
+
+def test_one_damaged_picture_leaves_the_others(folder):
+    whole = Path("pictures/a.jpg").read_bytes()
+    Path("pictures/a.jpg").write_bytes(whole[: len(whole) // 2])
+    assert main(["predict", *folder, "--json", "out.json"]) == 0
+    content = of_schema("folder.json", "out.json")
+    assert [name for name in content if "error" not in content[name]] == ["b.jpg"]
+    Path("pictures/b.jpg").write_bytes(b"")
+    Path("out.json").unlink()
+    assert main(["predict", *folder, "--json", "out.json"]) == 2
+    assert not Path("out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "sentence"),
+    [
+        (["--draw", "pictures"], "pictures: holds the pictures that would be overwritten"),
+        (["--json", "pictures/b.jpg"], "b.jpg: is read by this command and would be overwritten"),
+        (["--draw", "photo.png"], "photo.png is a file and no folder"),
+        (["--box", "0,0,9,9"], "--box cannot be chosen for"),
+    ],
+)
+def test_the_pictures_of_a_folder_are_never_touched(folder, capsys, outputs, sentence):
+    before = {p: p.read_bytes() for p in Path("pictures").iterdir() if p.is_file()}
+    assert main(["predict", *folder, *outputs]) == 2
+    assert sentence in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in Path("pictures").iterdir() if p.is_file()} == before
+
+
+GIVEN = ["--joints2d", "one.json"]
+FILM = ["walk.mp4", "--joints2d", "joints.json"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["photo.png", "--joints2d", "joints.json"], "expected joints of 1 pictures, found 12"),
-        (["photo.png", "--joints2d", "one.json", "--bvh", "a.bvh"], "--bvh cannot be chosen for"),
-        (["photo.png", "--joints2d", "one.json", "--detect"], "give one"),
-        (["photo.png", "--joints2d", "one.json", "--json", "a", "--html", "a"], "two outputs"),
+        (["photo.png", *GIVEN, "--bvh", "a.bvh"], "--bvh cannot be chosen for"),
+        (["photo.png", *GIVEN, "--detect"], "give one"),
+        (["photo.png", *GIVEN, "--box", "0,0,9,9"], "--box cannot be chosen for 2D joints"),
+        (["photo.png", *GIVEN, "--weights", "x"], "--weights cannot be chosen for 2D joints"),
+        (["photo.png", *GIVEN, "--json", "a", "--html", "a"], "two outputs"),
+        (["photo.png", *GIVEN, "--json", "one.json/x.json"], "one.json is a file and no folder"),
+        (["photo.png", *GIVEN, "--html", "a.html", "--draw", "a.psd"], "a.psd: a picture is"),
         (["photo.png", "--joints2d", "none.json"], "none.json: no such file"),
-        (["walk.mp4", "--joints2d", "one.json"], "a film needs two frames"),
+        (["photo.png", "--joints2d", "parts.json"], "parts.json: expected px of a picture of 1000"),
+        (["photo.png", "--joints2d", "far.json"], "far.json: expected px of a picture of 1000"),
+        (["photo.png", "--joints2d", "point.json"], "in different places, found 17 joints"),
+        (["walk.mp4", "--joints2d", "one.json"], "one.json: expected joints of 12 frames, found 1"),
+        (["walk.mp4", "--joints2d", "nobody.json"], "joints of nobody.json: a film needs two"),
         (["nothing.mp4", "--joints2d", "joints.json"], "nothing.mp4: no such video"),
+        ([*FILM, "--bvh", "a.bvh", "--draw", "a.avi"], "a.avi: a video is written as"),
+        ([*FILM, "--bvh", "a.bvh", "--csv", "photo.png/a.csv"], "photo.png is a file and no"),
         ([".", "--joints2d", "two.json", "--csv", "a.csv"], "--csv cannot be chosen for a folder"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_leaves_nothing(files, capsys, arguments, sentence):
+    one = json.loads(Path("one.json").read_text())
+    for name, changed in (
+        ("parts", [[x / 1000, y / 1002] for x, y in one["joints_px"]]),
+        ("far", [[x + 9000, y] for x, y in one["joints_px"]]),
+        ("point", [[500, 500]] * len(one["joints_px"])),
+    ):
+        Path(f"{name}.json").write_text(json.dumps(one | {"joints_px": changed}))
+    Path("nobody.json").write_text(json.dumps([None] * FRAMES))
     before = sorted(files.iterdir())
-    assert main(["predict", *arguments, "--lift", "lift.safetensors"]) == 2
+    lift = [] if "--lift" in arguments else ["--lift", "lift.safetensors"]
+    assert main(["predict", *arguments, *lift]) == 2
     assert sentence in capsys.readouterr().err
+    assert sorted(files.iterdir()) == before
+
+
+def test_a_full_disk_leaves_none_of_the_outputs(files, capsys):
+    outputs = ["--html", "a.html", "--json", "a.json", "--draw", "/dev/full"]
+    before = sorted(files.iterdir())
+    assert main(["predict", "photo.png", *GIVEN, "--lift", "lift.safetensors", *outputs]) == 2
+    assert main(["predict", "photo.png", *GIVEN, "--json", "/dev/full"]) == 2
+    assert "/dev/full: cannot be written (No space left on device)" in capsys.readouterr().err
     assert sorted(files.iterdir()) == before
 
 
@@ -238,6 +313,57 @@ def test_the_box_follows_the_joints(monkeypatch):
     extent = (found.joints.amax(1) - found.joints.amin(1)).amax(-1)
     assert extent.max() < 80
     assert ((found.joints.mean(1) - torch.tensor([140.0, 90.0])).norm(dim=-1) < 40).all()
+
+
+def looks(monkeypatch, heights, places=None):
+    """Stands for a network for pictures: the mean height of the peaks, look after look."""
+    heights = iter(heights)
+
+    def seen(self, crop, *_):
+        at = torch.zeros(1, 17, 3) if places is None else places
+        return at, torch.full((1, 17), next(heights))
+
+    monkeypatch.setattr(Estimator, "places", seen)
+    network = NetworkConfig(z_bins=(1, 8), features=16, hourglass_depth=2, image_size=64)
+    return Estimator.untrained(network)
+
+
+def test_frames_without_anybody_have_no_joints_and_keep_the_box(monkeypatch):
+    at = torch.cat([10 + 44 * torch.rand(1, 17, 2), torch.zeros(1, 17, 1)], -1)
+    network = looks(monkeypatch, [0.05, 0.3, 0.05, 0.05, 0.4], at)
+    frames = torch.zeros(3, 3, 200, 300, dtype=torch.uint8)
+    found = own_joints(frames, network, (100, 50, 80, 80))
+    assert [bool(sure.any()) for sure in found.confidence] == [True, False, True]
+    torch.testing.assert_close(found.joints[1], found.joints[2])  # the same box
+
+
+def test_joints_in_one_point_stop_no_film(monkeypatch):
+    network = looks(monkeypatch, [0.5] * 5)
+    frames = torch.zeros(3, 3, 200, 300, dtype=torch.uint8)
+    assert own_joints(frames, network).joints.shape == (3, 17, 2)
+
+
+def test_of_a_few_looks_the_best_is_taken(monkeypatch):
+    at = torch.cat([10 + 44 * torch.rand(1, 17, 2), torch.zeros(1, 17, 1)], -1)
+    image = torch.zeros(3, 200, 300, dtype=torch.uint8)
+    boxes = [first_look(image, looks(monkeypatch, h, at)).box.side for h in HEIGHTS]
+    assert boxes[0] == 300
+    assert boxes[1] < 300
+    assert boxes[2] < boxes[1]
+
+
+HEIGHTS = ([0.9, 0.3, 0.4], [0.3, 0.9, 0.4], [0.3, 0.3, 0.9])
+
+
+def test_a_photograph_without_anybody_is_doubted(files, monkeypatch, capsys):
+    at = torch.cat([10 + 44 * torch.rand(1, 17, 2), torch.zeros(1, 17, 1)], -1)
+    looks(monkeypatch, repeat(0.05), at)
+    assert main(["predict", "photo.png", "--weights", "studio-tiny", "--json", "a.json"]) == 0
+    assert "hardly a trace of a person" in capsys.readouterr().err
+    assert "found by studio-tiny in 3 looks" in of_schema("prediction.json", "a.json")["box_source"]
+    assert main(["predict", "walk.mp4", "--weights", "studio-tiny", "--json", "b.json"]) == 2
+    assert "a film needs two frames" in capsys.readouterr().err
+    assert not Path("b.json").exists()
 
 
 def test_limbs_are_drawn_where_the_joints_are():
@@ -266,7 +392,8 @@ def test_an_installed_detector_finds_the_joints(files, monkeypatch, options, mod
         used.append(model)
         yield lambda image: json.loads(Path("one.json").read_text())
 
-    monkeypatch.setattr(predict, "Detector", detector)
+    for module in (predict, film_command):
+        monkeypatch.setattr(module, "Detector", detector)
     outputs = ["--lift", "lift.safetensors", "--json", "out.json"]
     assert main(["predict", "photo.png", *options, *outputs]) == 0
     assert of_schema("prediction.json", "out.json")["box_source"].endswith("(MediaPipe)")

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from volpose.lift.formats import FORMATS, read_joints, to_h36m
+from volpose.lift.formats import FORMATS, LEAST, read_joints, to_h36m
 from volpose.skeleton import H36M_17
 
 # A person who faces the camera (x right, y down): the left of the body is at x > 0.
@@ -104,6 +104,13 @@ def test_a_joint_put_together_is_as_certain_as_its_least_certain_part():
 def frame(**changes) -> dict:
     joints = [[float(i), float(-i)] for i in range(17)]
     return {"format": "coco17", "joints_px": joints, "confidence": [0.5] * 17} | changes
+
+
+def test_a_joint_that_the_detector_hardly_believes_in_is_missing():
+    joints, sure = torch.full((17, 2), 50.0), torch.full((17,), 0.8)
+    sure[[3, 5]] = torch.tensor([LEAST / 2, LEAST])
+    found = to_h36m(joints, sure, "h36m17")
+    assert (found.confidence > 0).tolist() == [joint != 3 for joint in range(17)]
 
 
 def test_pictures_and_videos_are_read(tmp_path):

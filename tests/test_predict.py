@@ -14,7 +14,7 @@ from volpose.estimator import Estimator
 from volpose.predict import predict, read_image
 
 KEYS = {"joints", "pose_mm", "joints_px", "confidence", "root_depth_mm", "root_source"}
-KEYS |= {"camera_source", "box_source", "weights"}
+KEYS |= {"scale", "size_px", "camera_px", "camera_source", "box_source", "weights"}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,8 @@ def test_the_record_is_complete_and_plain(estimator, photograph):
     assert record["pose_mm"][0] == [0, 0, 0]
     assert record["camera_source"] == record["box_source"] == "given"
     assert record["weights"] == "mine"
+    assert record["size_px"] == [200, 120]
+    assert record["camera_px"] == [300, 300, 100, 60]
     assert all(math.isfinite(x) for row in record["pose_mm"] for x in row)
     assert result.crop.shape == (3, 32, 32)
     assert result.volume.shape == (17, 8, 8, 8)

@@ -3,28 +3,20 @@
 import json
 import math
 import re
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tests.small import CONFIG, InMemory, studio_batch
 from volpose import recipe
 from volpose.__main__ import main
-from volpose.estimator import Estimator
-from volpose.evaluate import evaluate
 from volpose.reproduce import experiment as experiments
-from volpose.reproduce.dissect import COMPARED, dissect
 from volpose.reproduce.experiment import FAMILIES, RATES, SETTINGS, Experiment, family
 from volpose.reproduce.intervals import Interval, paired, verdict
-from volpose.reproduce.lookup import lookup, nearest_mm
-from volpose.reproduce.measure import code, measure, missing, result_of
+from volpose.reproduce.measure import missing, result_of
 from volpose.reproduce.plan import (
     chosen_rate,
     equal_time_runs,
@@ -34,19 +26,9 @@ from volpose.reproduce.plan import (
 )
 from volpose.reproduce.report import gaps, report
 from volpose.reproduce.summary import summarize
-from volpose.reproduce.tables import ROWS, TABLES
+from volpose.reproduce.tables import ROWS, TABLES, at_depth
 
 COMMITTED = Path(__file__).parents[1] / "results" / "reproduce"
-
-
-@pytest.fixture
-def toy(monkeypatch):
-    """A preset that trains in seconds."""
-    monkeypatch.setitem(recipe.PRESETS, "tiny", CONFIG)
-    monkeypatch.setitem(experiments.SAMPLES, "tiny", 64)
-    monkeypatch.setitem(experiments.RATES, "tiny", (1e-3, 4e-3))
-    for split in ("val", "test"):
-        monkeypatch.setitem(experiments.SPLITS, split, 30)
 
 
 def made_up(folder, table, preset="laptop", setting="hard", seeds=3):
@@ -258,43 +240,21 @@ def test_the_committed_tables_follow_from_the_committed_runs(table, setting):
     assert numbers == independent(COMMITTED, table, setting)
 
 
-def test_committed_results_have_the_recipe_of_today():
-    for setting in SETTINGS:
-        for run in rate_runs("laptop", setting, ROWS, COMMITTED):
-            result_of(run, COMMITTED)
-        for run in row_runs("laptop", setting, ROWS, 9, COMMITTED):
-            result_of(run, COMMITTED)
+def planned(setting, seeds=9):
+    """All runs that tables and questions ask of the laptop preset, as far as rates are known."""
+    where = "laptop", setting
+    runs = rate_runs(*where, ROWS, COMMITTED) + row_runs(*where, ROWS, seeds, COMMITTED)
+    for table in TABLES:
+        runs += equal_time_runs(*where, table, seeds, COMMITTED)
+    return runs + question_runs(*where, seeds, COMMITTED)
 
 
-def test_a_deleted_result_is_made_anew_and_is_the_same(toy, tmp_path):
-    run = Experiment("tiny", "default", "1-64", 0, 4e-3)
-    measure([run], tmp_path / "results", tmp_path / "runs", jobs=1)
-    first = result_of(run, tmp_path / "results")
-    path = run.folder(tmp_path / "results") / f"{run.name}.json"
-    before = path.stat().st_mtime_ns
-    measure([run], tmp_path / "results", tmp_path / "runs", jobs=1)
-    assert path.stat().st_mtime_ns == before
-    path.unlink()
-    shutil.rmtree(run.folder(tmp_path / "runs"))
-    measure([run], tmp_path / "results", tmp_path / "runs", jobs=1)
-    again = result_of(run, tmp_path / "results")
-    for name in ("mean_of_frames", "actions", "stages", "joints", "decoders", "confidence"):
-        assert again[name] == first[name], name
-    assert first["code"] == code()
-    assert [s["d"] for s in first["stages"]] == [1, 8]
-    assert first["curve"][-1]["images"] == 64
-
-
-def test_a_result_of_another_recipe_is_refused(toy, tmp_path):
-    run = Experiment("tiny", "default", "volume 64", 0, 4e-3)
-    path = run.folder(tmp_path) / f"{run.name}.json"
-    path.parent.mkdir()
-    path.write_text(json.dumps({"card": {"recipe": run.recipe().to_json() | {"warmup": 7}}}))
-    with pytest.raises(ValueError, match=r"another recipe .warmup is 7, expected 5"):
-        result_of(run, tmp_path)
-    path.write_text("{")
-    with pytest.raises(ValueError, match=r"volume-8-seed-0.json: damaged, expected JSON"):
-        result_of(run, tmp_path)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_committed_results_are_planned_and_have_the_recipe_of_today(setting):
+    files = {path.stem for path in (COMMITTED / f"laptop-{setting}").glob("*.json")}
+    made = {run.name for run in planned(setting) if result_of(run, COMMITTED)}
+    assert files
+    assert sorted(files - made) == []
 
 
 def test_show_prints_what_there_is_and_trains_nothing(tmp_path, capsys):
@@ -315,42 +275,33 @@ def test_gaps_are_named(tmp_path):
     assert "no runs yet" in gaps(summarize("table1", "laptop", "default", tmp_path))
 
 
-def test_what_dissect_says_agrees_with_evaluate():
-    estimator = Estimator.untrained(replace(CONFIG.network, z_bins=(1, 2, 8)))
-    data = InMemory(studio_batch())
-    parts = dissect(estimator, data, batch_size=12)
-    for decoder in COMPARED:
-        table = evaluate(estimator, data, decoder=decoder).to_json()
-        expected = table["mean_of_frames"]["MPJPE mm"]
-        assert parts["decoders"][decoder] == pytest.approx(expected, rel=1e-4)
-    joints = parts["joints"]
-    assert joints["pelvis"] == 0
-    assert np.mean(list(joints.values())) == pytest.approx(parts["decoders"]["peak"], rel=1e-4)
-    assert [stage["d"] for stage in parts["stages"]] == [1, 2, 8]
-    assert parts["stages"][-1]["mpjpe_mm"] == pytest.approx(parts["decoders"]["peak"], rel=1e-4)
-    assert sum(row["joints"] for row in parts["confidence"]) == 16 * len(data)
+def test_equal_time_may_have_fewer_seeds_than_equal_samples(tmp_path):
+    def said():
+        words = gaps(summarize("table1", "laptop", "hard", tmp_path))
+        return " ".join(words.removeprefix("hard studio: ").split())
+
+    def without(pattern):
+        for path in (tmp_path / "laptop-hard").glob(pattern):
+            path.unlink()
+
+    made_up(tmp_path, "table1", seeds=5)
+    without("*-equal-time-seed-[34].json")
+    assert said() == "all rows, each 5 seeds (equal samples) and 3 seeds (equal time)"
+    without("volume-16-equal-time-seed-2.json")
+    assert said() == "seeds missing: volume 16 2 of 3 (equal time)"
+    without("volume-32-seed-4.json")  # the clock, whose runs count for both
+    few = "volume 32 4 of 5 (equal samples)"
+    assert said() == f"seeds missing: {few}, volume 16 2 of 3 (equal time)"
+    without("*-equal-time-*")
+    assert said() == f"seeds missing: {few}, all rows (equal time)"
 
 
-def test_the_nearest_pose_is_found():
-    train = studio_batch().pose
-    test = train[[3, 9]] + torch.tensor([500.0, 0.0, 0.0])  # elsewhere, the same pose
-    assert nearest_mm(test, train).abs().max() < 0.1
-    test[1, 5, 0] += 34  # one of 17 joints is 34 mm off
-    assert nearest_mm(test, train)[1] == pytest.approx(2.0, abs=0.1)
-    found = lookup(test, train)
-    assert found["nearest_mm"] == pytest.approx(1.0, abs=0.1)
-    assert found["mean_pose_mm"] > 50
-
-
-def test_halves_that_train_apart_hear_nothing_of_each_other():
-    run = Experiment("tiny", "default", "decoupled, halves apart", 0, 1e-3).recipe()
-    assert run.apart
-    torch.manual_seed(0)
-    model = replace(CONFIG.network, kind="decoupled", z_bins=(1, 8)).build()
-    _, volume = model(torch.rand(2, 3, 32, 32), torch.rand(2, 17, 1, 8, 8))
-    volume.sum().backward()
-    first, second = model.image_to_heatmaps, model.heatmaps_to_volume
-    assert all(p.grad is None for p in first.parameters())
-    assert any(p.grad is not None for p in second.parameters())
-    with pytest.raises(ValueError, match="apart is for decoupled networks"):
-        replace(run, network=CONFIG.network)
+def test_claims_name_rows_as_the_lines_do(tmp_path):
+    table = summarize("table2", "laptop", "hard", tmp_path)
+    (words,) = (f.claim.words for f in table.findings if f.claim.better == "1-4-64")
+    assert words == "so does 1-4-32"
+    assert "1-4-32" in {line.label for line in table.lines}
+    assert "-64" not in report(table)
+    (words,) = (c.words for c in TABLES["table2"].claims if c.better == "1-4-64")
+    assert words == "so does 1-4-64"  # as in the paper
+    assert at_depth("32 of 64", 128) == "64 of 128"

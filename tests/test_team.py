@@ -157,12 +157,21 @@ def test_alone_nothing_is_shared():
     assert [team.any(asked) for asked in (True, False)] == [True, False]
 
 
-def test_the_command_line_trains_with_torchrun(tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+LAUNCHERS = {
+    "torchrun": "torch.distributed.run --standalone --nproc_per_node=2",
+    # on CPUs it would start one process only; the option starts two, whatever they compute on
+    "accelerate launch": "accelerate.commands.launch --multi_gpu --num_processes=2 "
+    "--num_machines=1 --main_process_port=0 --mixed_precision=no --dynamo_backend=no",
+}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_the_command_line_trains_with_a_launcher(launcher, tmp_path):
+    launch = [sys.executable, "-m", *LAUNCHERS[launcher].split()]
     options = ["--images", "32", "--samples", "64", "--device", "cpu", "--precision", "fp32"]
     folders = ["--cache", "data", "--out", "run"]
     command = [*launch, "-m", "volpose", "train", "tiny", *options, *folders]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HOME": str(tmp_path / "settings")}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )

@@ -10,19 +10,20 @@ thread.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
-from sharpen import Tally, save
+from sharpen import Tally, calibration, save
 from torch import Tensor
 
 from volpose import __version__
 from volpose.camera import Camera
 from volpose.crop import Box
 from volpose.data.mocap import read_mocap
-from volpose.decode import metric_pose, peak_voxel, root_depth_from_limbs
+from volpose.decode import metric_pose, peak_voxel
 from volpose.estimator import DECODERS
 from volpose.feed import random_stream
 from volpose.lift.cameras import virtual_cameras
@@ -32,7 +33,7 @@ from volpose.lift.heatmaps import MARGIN, draw_heatmaps, framed
 from volpose.lift.lifter import OWN_ERROR, Lifter, compromise, lift
 from volpose.lift.people import seen_people
 from volpose.metrics import root_relative
-from volpose.refine import candidates, pictorial_structures
+from volpose.refine import candidates, pictorial_structures, spread
 from volpose.run import hardware
 from volpose.steady import steady_volumes
 
@@ -54,8 +55,7 @@ def main(data: str, name: str = "lift-mocap") -> None:
     result = {"weights": name, "volpose": __version__, "hardware": hardware(torch.device("cpu"))}
     result["pictures"] = f"{people.name}, one pose in {EVERY}, noise {NOISE} px, {MISSING} missing"
     result["films"] = f"{len(found)} of {FRAMES} frames at {FPS:.0f}/s, same noise"
-    result |= {"picture": pictures(lifter, pose[::EVERY]), "film": films(lifter, found)}
-    save(result)
+    save(result | pictures(lifter, pose[::EVERY]) | {"film": films(lifter, found)})
 
 
 def films_of(pose: np.ndarray, action: np.ndarray, frame: np.ndarray) -> list[Tensor]:
@@ -73,8 +73,8 @@ def films_of(pose: np.ndarray, action: np.ndarray, frame: np.ndarray) -> list[Te
 
 
 def pictures(lifter: Lifter, pose: Tensor) -> dict:
-    """Decoders and pictorial structures, with the true root depth."""
-    tally, grid = Tally(), lifter.grid
+    """Decoders and pictorial structures, with the true root depth; and the spread."""
+    tally, sure, off, grid = Tally(), [], [], lifter.grid
     skeleton, lengths = lifter.network.skeleton, lifter.network.mean_limbs()
     generator = random_stream(0, STREAM, 0)
     for part in pose.split(BATCH):
@@ -93,11 +93,18 @@ def pictures(lifter: Lifter, pose: Tensor) -> dict:
             places = torch.cat([flat, places[..., 2:]], -1)
             lifted = metric_pose(places, seen.box, seen.view, depth, grid.crop_size)
             tally.judge(method, root_relative(lifted), truth)
-    return tally.means()
+        voxels = peak_voxel(volume)
+        sure.append(spread(volume, voxels, grid)[:, 1:].diagonal(dim1=-2, dim2=-1))
+        off.append((grid.to_places(voxels) - seen.places)[:, 1:].square())
+    return {
+        "picture": tally.means(),
+        "pictorial structures": tally.against("pictorial structures", "peak"),
+        "spread": calibration(torch.cat(sure), torch.cat(off)),
+    }
 
 
 def films(lifter: Lifter, motions: list[Tensor]) -> dict:
-    """What filters in time do; root depth from mean limb lengths, as for a photograph."""
+    """What filters in time do and cost; the root's depth from limb lengths, as for a photograph."""
     tally = Tally()
     for number, motion in enumerate(motions):
         generator = random_stream(0, STREAM, number + 1)
@@ -108,22 +115,28 @@ def films(lifter: Lifter, motions: list[Tensor]) -> dict:
         side = Box.around(joints, MARGIN).side
         found = Counted(NOISE, MISSING).find(joints, side, generator)
         truth = root_relative(truth)
-        alone = lift(found, camera, lifter).pose_mm
-        calm = torch.from_numpy(gaussian_filter1d(found.joints.numpy(), 1.5, axis=0))
-        calm = Found(smooth(found.joints), found.confidence)
-        steady = root_relative(filtered(lifter, found, camera))
-        poses = {
-            "frame by frame": alone,
-            "2D joints in time": lift(calm, camera, lifter).pose_mm,
-            "joints in time": smooth(alone),
-            "volumes in time": steady,
-            "volumes, then joints in time": smooth(steady),
-            "lift_film": lift_film(found, camera, lifter, FPS).pose_mm,
-        }
-        for method, pose in poses.items():
+        for method, work in ways(lifter, found, camera).items():
+            pose = tally.time(method, work, FRAMES)
             tally.judge(method, pose, truth)
             tally.jitter(method, pose, truth)
     return tally.means()
+
+
+def ways(lifter: Lifter, found: Found, camera: Camera) -> dict[str, Callable[[], Tensor]]:
+    """Method -> what gives the film's root-relative poses, mm."""
+    calm = Found(smooth(found.joints), found.confidence)
+
+    def volumes() -> Tensor:
+        return root_relative(filtered(lifter, found, camera))
+
+    return {
+        "frame by frame": lambda: lift(found, camera, lifter).pose_mm,
+        "2D joints in time": lambda: lift(calm, camera, lifter).pose_mm,
+        "joints in time": lambda: smooth(lift(found, camera, lifter).pose_mm),
+        "volumes in time": volumes,
+        "volumes, then joints in time": lambda: smooth(volumes()),
+        "lift_film": lambda: lift_film(found, camera, lifter, FPS).pose_mm,
+    }
 
 
 def filtered(lifter: Lifter, found: Found, camera: Camera) -> Tensor:
@@ -135,8 +148,7 @@ def filtered(lifter: Lifter, found: Found, camera: Camera) -> Tensor:
     places[:, 0, 2] = 0
     flat = compromise(crop, places[..., :2], OWN_ERROR * size)
     places = torch.cat([flat, places[..., 2:]], -1)
-    lengths, limbs = lifter.network.mean_limbs(), lifter.network.skeleton.limbs
-    depth = root_depth_from_limbs(places, box, view, limbs, lengths, size)
+    depth = lifter.root_depth(places, box, view)
     return view.to_world(metric_pose(places, box, view, depth, size))
 
 

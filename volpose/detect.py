@@ -7,6 +7,7 @@ The package does not bring the detector: ``pip install 'volpose[detect]'`` does,
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import urllib.request
 from pathlib import Path
@@ -43,7 +44,7 @@ def fetch(url: str, sha256: str, path: Path) -> Path:
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:
                 content = answer.read()
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:  # the latter where it breaks off
             raise ConnectionError(
                 f"{url}: cannot be fetched ({error}); fetch it where there is a network and put it "
                 f"at {path}, or give the joints with --joints2d"

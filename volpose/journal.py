@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from volpose.run import Run
+from volpose.run import Run, way_out
 from volpose.storage import append_text, named, write_text
 
 LOG = "log.csv"
@@ -63,10 +63,8 @@ class Journal:
         """
         losses = run.loss.tolist()
         if not all(map(math.isfinite, losses)):
-            raise ValueError(
-                f"loss is {losses} at step {run.step}: lower the learning rate "
-                f"({run.config.learning_rate:g}); the last good checkpoint is kept"
-            )
+            advice = way_out(run.config, self.folder)
+            raise ValueError(f"loss is {losses} at step {run.step}: {advice}")
         self.text = "loss " + " ".join(f"{loss:.3f}" for loss in losses)
         if self.folder is None:
             return

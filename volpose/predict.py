@@ -20,6 +20,11 @@ from volpose.estimator import Estimator
 from volpose.metrics import root_relative
 from volpose.skeleton import Skeleton
 
+SCALE = (
+    "of a person whose limbs have the mean lengths of the training's bodies; distances grow with "
+    "the focal length"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -55,7 +60,8 @@ class Prediction:
     camera: Camera
 
     def to_json(self) -> dict:
-        """The prediction as plain lists, numbers and strings."""
+        """The prediction as plain values; the schema is ``volpose/schemas/prediction.json``."""
+        height, width = self.image.shape[-2:]
         return {
             "joints": list(self.skeleton.joints),
             "pose_mm": rounded(self.pose_mm, 1),
@@ -63,6 +69,9 @@ class Prediction:
             "confidence": rounded(self.confidence, 4),
             "root_depth_mm": round(self.root_depth_mm, 1),
             "root_source": self.root_source,
+            "scale": SCALE,
+            "size_px": [width, height],
+            "camera_px": camera_values(self.camera),
             "camera_source": self.camera_source,
             "box_source": self.box_source,
             "weights": self.weights,
@@ -178,6 +187,11 @@ def camera_for(values: Sequence[float] | None, width: int, height: int) -> tuple
     if len(values) != 4:
         raise ValueError(f"camera must be four numbers FX,FY,CX,CY in px, got {len(values)}")
     return Camera.from_values(*map(float, values)), "given"
+
+
+def camera_values(camera: Camera) -> list[float]:
+    """fx, fy, cx, cy of one camera, px, for JSON."""
+    return [round(float(x), 3) for x in (*camera.focal.flatten(), *camera.center.flatten())]
 
 
 def rounded(values: Tensor, digits: int) -> list | float:

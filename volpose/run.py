@@ -153,8 +153,7 @@ class Run:
         for name, tensor in tensors.items():
             if not bool(tensor.isfinite().all()):
                 raise ValueError(
-                    f"{name} not finite at step {self.step}: lower the learning rate "
-                    f"({self.config.learning_rate:g}); the last good checkpoint is kept"
+                    f"{name} not finite at step {self.step}: {way_out(self.config, folder)}"
                 )
         state = {"config": self.config.to_json(), "loss": self.loss.tolist()}
         state |= {name: getattr(self, name) for name in ("data", "precision", *COUNTERS)}
@@ -199,6 +198,21 @@ class Run:
 
 
 COUNTERS = ("step", "seconds", "cpu_seconds", "waited")
+
+
+def way_out(config: TrainConfig, folder: Path | None) -> str:
+    """What to do about numbers that are not finite, and what is left of the run in its folder.
+
+    Args:
+        config: of the run.
+        folder: of the run; None where another process writes it, and can tell.
+    """
+    advice = f"lower the learning rate ({config.learning_rate:g})"
+    if folder is None:
+        return advice
+    there = (folder / CHECKPOINT).exists()
+    left = "the last good checkpoint is kept" if there else "no checkpoint was written yet"
+    return f"{advice}; {left}"
 
 
 def _checked_state(run: Run, path: Path, header: dict) -> dict:

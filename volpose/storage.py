@@ -21,7 +21,8 @@ def complete_or_absent(path: str | Path) -> Iterator[Path]:
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder, expected a file to write to")
     if path.exists() and not path.is_file():  # a device or a pipe is written to, never replaced
-        yield path
+        with named(path):
+            yield path
         return
     path = Path(os.path.realpath(path))  # a link stays a link
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")

@@ -2,7 +2,8 @@
 
 A run is a folder: ``log.csv`` and ``tensorboard/`` (the loss curve), ``checkpoint.safetensors``
 (for resuming) and, at the end, ``weights.safetensors``. Run it on many processes with ``torchrun``
-or ``accelerate launch``: each takes a share of every batch, and the first one writes the files.
+or, on GPUs, ``accelerate launch``: each takes a share of every batch, and the first one writes the
+files.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def fit(
 
     Raises:
         ValueError: the folder holds another run, or is being written by one, or the loss is not
-            finite; the last good checkpoint is kept.
+            finite; the last good checkpoint is kept, if one was written.
         OSError: a file cannot be written, such as on a full disk; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the step was finished and a checkpoint written.
 

@@ -69,7 +69,7 @@ def write_video(
         ValueError: no frames, frames of other sizes, or PyAV is not installed.
     """
     av, stream, path = _av(), None, Path(path)
-    kind = _format(path)
+    kind = check_video_name(path)
     # the partial file's name does not say the container
     with complete_or_absent(path) as part, av.open(str(part), "w", format=kind) as container:
         for image in frames:
@@ -90,7 +90,12 @@ def write_video(
         container.mux(stream.encode(None))
 
 
-def _format(path: Path) -> str:
+def check_video_name(path: Path) -> str:
+    """The container that the end of a file's name asks for.
+
+    Raises:
+        ValueError: none that can be written.
+    """
     names = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
     if path.suffix.lower() not in names:
         raise ValueError(f"{path}: a video is written as {', '.join(names)}")

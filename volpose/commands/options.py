@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import torch
@@ -115,17 +116,36 @@ def check_outputs(outputs: list[Path | None], inputs: list[Path]) -> None:
 
     Raises:
         IsADirectoryError, ValueError: an output is a folder, an input, or another output.
+        NotADirectoryError, PermissionError: there can be no file of that name.
     """
     given = [path for path in outputs if path is not None]
     for path in given:
         if path.is_dir():
             raise IsADirectoryError(f"{path}: is a folder, expected a file to write to")
+        check_folder(path.absolute().parent, path)
         if path.is_file() and any(p.is_file() and path.samefile(p) for p in inputs):
             raise ValueError(f"{path}: is read by this command and would be overwritten")
     absolute = [path.absolute() for path in given]
     for path in given:
         if absolute.count(path.absolute()) > 1:
             raise ValueError(f"{path}: cannot be two outputs at once")
+
+
+def check_folder(folder: Path, path: Path) -> None:
+    """Refuse a folder that is none, or that cannot be made or written to.
+
+    Args:
+        folder: an absolute path.
+        path: what to name in the error.
+
+    Raises:
+        NotADirectoryError, PermissionError: as said.
+    """
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(f"{path}: cannot be written, {there} is a file and no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"{path}: cannot be written, {there} allows no new files")
 
 
 def device_of(options: argparse.Namespace) -> str:

@@ -5,27 +5,36 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
-import torch
+from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from volpose import pretrained
-from volpose.animate import write_bvh, write_csv
 from volpose.commands import options as shared
+from volpose.commands.film import predict_film
+from volpose.commands.person import (
+    LIFT,
+    WEIGHTS,
+    check_in_picture,
+    check_somebody,
+    drawn,
+    files_read,
+    given_joints,
+    joints_source,
+    shown,
+)
 from volpose.detect import Detector
 from volpose.lift.faults import Found
-from volpose.lift.film import Film, lift_film
-from volpose.lift.formats import joints_of, read_joints
+from volpose.lift.formats import joints_of
 from volpose.lift.lifter import Lifter
-from volpose.lift.picture import lift_picture, own_joints
-from volpose.predict import Prediction, camera_for, predict, read_image
-from volpose.skeleton import H36M_17
+from volpose.lift.picture import LOOKS, SOMEBODY, first_look, lift_picture
+from volpose.predict import Prediction, predict, read_image
 from volpose.storage import complete_or_absent
-from volpose.video import SUFFIXES, Video, write_video
+from volpose.video import SUFFIXES
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FOR_FILMS = ("bvh", "csv")
@@ -44,9 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detector", type=Path, metavar="FILE", help="--detect with this .task file"
     )
-    words = "network for pictures; default: studio-laptop, for a video studio-laptop-wild"
-    parser.add_argument("--weights", help=words)
-    parser.add_argument("--lift", default="lift-mocap", metavar="NAME", help="lifts 2D joints")
+    words = f"network that finds the person; default: {WEIGHTS}"
+    parser.add_argument("--weights", metavar="NAME", help=words)
+    words = f"network that lifts 2D joints; default: {LIFT}"
+    parser.add_argument("--lift", metavar="NAME", help=words)
     shared.add_precision(parser)
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the prediction here")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write an interactive page here")
@@ -65,53 +75,68 @@ def run(options: argparse.Namespace) -> None:
     options.detect |= options.detector is not None
     if options.joints2d and options.detect:
         raise ValueError("--joints2d and --detect both say where the joints are; give one")
-    names = ("json", "html", "bvh", "csv")
-    outputs = [getattr(options, name) for name in names]
-    if not options.input.is_dir():
-        outputs.append(options.draw)
-    inputs = [options.input, options.joints2d, options.detector, options.weights, options.lift]
-    shared.check_outputs(outputs, [Path(p) for p in inputs if p])
+    if joints_source(options):
+        shared.refuse_given(options, ("weights", "box"), "2D joints that are given or detected")
     if options.input.is_dir():
         shared.refuse_given(options, (*FOR_FILMS, "html", "box"), "a folder of pictures")
         _folder(options)
     elif options.input.suffix.lower() in SUFFIXES:
-        _video(options)
+        predict_film(options)
     else:
         shared.refuse_given(options, FOR_FILMS, "a picture; they are for videos")
         _picture(options)
 
 
 def _picture(options: argparse.Namespace) -> None:
+    outputs = [options.json, options.html, options.draw]
+    shared.check_outputs(outputs, files_read(options, [options.input]))
+    if options.draw:
+        _check_suffix(options.draw)
     (result,) = _predictions(options, [options.input])
-    for source in (result.camera_source, result.box_source):
-        if source.startswith(("guessed", "whole")):
-            print(f"volpose: note: {source}", file=sys.stderr)
+    if isinstance(result, Exception):
+        raise result
+    for note in _notes(options, result):
+        print(f"volpose: note: {note}", file=sys.stderr)
     text = json.dumps(result.to_json(), indent=1, allow_nan=False)
     with ExitStack() as files:  # all or none
         if options.html:
             from volpose.plot.page import prediction_page  # plotly takes a second to import
 
             grid = None if result.volume is None else pretrained.load(result.weights).grid
-            page = prediction_page(result, _shown(options.input), grid)
+            page = prediction_page(result, shown(options.input), grid)
             files.enter_context(complete_or_absent(options.html)).write_text(page, "utf8")
-        if options.draw:
-            _save(_drawn(result.image, result.joints_px), options.draw)
         if options.json:
             files.enter_context(complete_or_absent(options.json)).write_text(text + "\n", "utf8")
-    if not (options.json or options.html or options.draw):
+        if options.draw:
+            _save(drawn(result.image, result.joints_px), options.draw)
+    if not any(outputs):
         print(text)
 
 
 def _folder(options: argparse.Namespace) -> None:
-    paths = sorted(p for p in options.input.iterdir() if p.suffix.lower() in PICTURES)
+    """One picture after another; what is wrong with one of them does not stop the others."""
+    paths = sorted(
+        p for p in options.input.iterdir() if p.suffix.lower() in PICTURES and p.is_file()
+    )
     if not paths:
         raise FileNotFoundError(f"{options.input}: no picture in it ({', '.join(PICTURES)})")
+    shared.check_outputs([options.json], files_read(options, paths))
+    if options.draw:
+        shared.check_folder(options.draw.absolute(), options.draw)
+        if options.draw.exists() and options.draw.samefile(options.input):
+            raise ValueError(f"{options.draw}: holds the pictures that would be overwritten")
     results = {}
     for path, result in zip(paths, _predictions(options, paths), strict=True):
+        if isinstance(result, Exception):
+            print(f"volpose: note: {result}", file=sys.stderr)
+            results[path.name] = {"error": str(result)}
+            continue
         results[path.name] = result.to_json()
         if options.draw:
-            options.draw.mkdir(parents=True, exist_ok=True)
-            _save(_drawn(result.image, result.joints_px), options.draw / f"{path.stem}.png")
+            _save(drawn(result.image, result.joints_px), options.draw / path.name)
+    failed = sum("error" in result for result in results.values())
+    if failed == len(paths):
+        raise ValueError(f"{options.input}: nothing could be predicted in {failed} pictures")
     text = json.dumps(results, indent=1, allow_nan=False)
     if options.json:
         with complete_or_absent(options.json) as partial:
@@ -120,102 +145,83 @@ def _folder(options: argparse.Namespace) -> None:
         print(text)
 
 
-def _predictions(options: argparse.Namespace, paths: list[Path]) -> Iterator[Prediction]:
-    """One person in each picture."""
-    if not (options.joints2d or options.detect):
-        weights = options.weights or "studio-laptop"
-        network = pretrained.load(weights).at_precision(options.precision)
-        for path in paths:
-            yield predict(read_image(path), network, options.box, options.camera, weights)
-        return
-    lifter = Lifter.load(options.lift).at_precision(options.precision)
-    source = str(options.joints2d or "MediaPipe")
-    for path, found in zip(
-        paths, _joints(options, map(read_image, paths), len(paths)), strict=True
-    ):
-        if not bool((found.confidence > 0).any()):
-            raise ValueError(f"{path}: the detector found nobody")
-        yield lift_picture(read_image(path), found, lifter, options.camera, source, options.lift)
+def _predictions(
+    options: argparse.Namespace, paths: list[Path]
+) -> Iterator[Prediction | Exception]:
+    """One person in each picture, or what is wrong with it."""
+    with ExitStack() as detector:
+        if joints_source(options):
+            one = _lifting(options, len(paths), detector)
+        else:
+            one = _looking(options)
+        for number, path in enumerate(paths):
+            try:
+                result = one(number, path)
+            except (ValueError, OSError) as error:
+                result = error
+            yield result
 
 
-def _joints(
-    options: argparse.Namespace, images: Iterable[Tensor], count: int | None
-) -> Iterator[Found]:
-    """The joints of each picture, (1, 17, 2) and (1, 17)."""
+def _looking(options: argparse.Namespace) -> Callable[[int, Path], Prediction]:
+    """Predict with a network for pictures, which finds the box itself if none is given."""
+    weights = options.weights or WEIGHTS
+    network = pretrained.load(weights).at_precision(options.precision)
+
+    def one(_: int, path: Path) -> Prediction:
+        image = read_image(path)
+        if options.box:
+            return predict(image, network, options.box, options.camera, weights)
+        box = first_look(image, network).box
+        (x, y), side = (box.center - box.side / 2).tolist(), float(box.side)
+        result = predict(image, network, (x, y, side, side), options.camera, weights)
+        return replace(result, box_source=f"found by {weights} in {LOOKS} looks")
+
+    return one
+
+
+def _lifting(
+    options: argparse.Namespace, count: int, detector: ExitStack
+) -> Callable[[int, Path], Prediction]:
+    """Lift the 2D joints that are given or that a detector finds."""
+    weights, source = options.lift or LIFT, joints_source(options)
+    lifter = Lifter.load(weights).at_precision(options.precision)
     if options.joints2d:
-        found = read_joints(options.joints2d)
-        if count is not None and len(found.joints) != count:
-            raise ValueError(
-                f"{options.joints2d}: expected joints of {count} pictures, found "
-                f"{len(found.joints)}"
-            )
-        yield from (Found(*(part[k : k + 1] for part in found)) for k in range(len(found.joints)))
-        return
-    with Detector(options.detector) as detect:
-        for image in images:
-            yield joints_of(detect(image))
-
-
-def _video(options: argparse.Namespace) -> None:
-    video = Video(options.input)
-    frames = tqdm(video, total=video.count or None, unit="frame", disable=not sys.stderr.isatty())
-    height, width = next(iter(video)).shape[-2:]
-    camera, camera_source = camera_for(options.camera, width, height)
-    lifter = Lifter.load(options.lift).at_precision(options.precision)
-    if options.joints2d or options.detect:
-        parts = list(_joints(options, frames, None))
-        found = Found(*(torch.cat(part) for part in zip(*parts, strict=True)))
-        source = str(options.joints2d or "MediaPipe")
+        given = given_joints(options.joints2d, count, "pictures")
     else:
-        source = options.weights or "studio-laptop-wild"
-        network = pretrained.load(source).at_precision(options.precision)
-        found = own_joints(frames, network, options.box)
-    if camera_source.startswith("guessed"):
-        print(f"volpose: note: {camera_source}", file=sys.stderr)
-    film = lift_film(found, camera, lifter, video.fps)
-    assumed = {"camera_source": camera_source, "joints_source": source, "weights": options.lift}
-    _write_film(options, film, assumed, video)
+        detect = detector.enter_context(Detector(options.detector))
+
+    def one(number: int, path: Path) -> Prediction:
+        image = read_image(path)
+        if options.joints2d:
+            found = Found(*(part[number : number + 1] for part in given))
+        else:
+            found = joints_of(detect(image))
+        where = f"{path}, joints of {source}"
+        check_in_picture(found, image.shape[2], image.shape[1], where)
+        check_somebody(found, where)
+        return lift_picture(image, found, lifter, options.camera, source, weights)
+
+    return one
 
 
-def _write_film(
-    options: argparse.Namespace, film: Film, assumed: dict[str, str], video: Video
-) -> None:
-    text = json.dumps(film.to_json() | assumed, allow_nan=False)
-    if options.bvh:
-        write_bvh(options.bvh, film.whole_mm, H36M_17, film.fps)
-    if options.csv:
-        write_csv(options.csv, film.whole_mm, H36M_17, film.fps)
-    if options.draw:
-        pairs = zip(video, film.joints_px, film.seen, strict=False)
-        drawn = (_drawn(image, joints) if seen else image for image, joints, seen in pairs)
-        write_video(options.draw, drawn, film.fps)
-    if options.html:
-        from volpose.plot.film_page import film_page
-
-        with complete_or_absent(options.html) as partial:
-            partial.write_text(film_page(film, assumed, _shown(options.input)), "utf8")
-    if options.json:
-        with complete_or_absent(options.json) as partial:
-            partial.write_text(text + "\n", "utf8")
-    if not any((options.json, options.html, options.draw, options.bvh, options.csv)):
-        print(text)
+def _notes(options: argparse.Namespace, result: Prediction) -> list[str]:
+    """What the user should know before believing a prediction."""
+    notes = [result.camera_source] if result.camera_source.startswith("guessed") else []
+    if joints_source(options):
+        return notes
+    if float(result.confidence.mean()) < SOMEBODY:
+        notes.append("hardly a trace of a person; expected one who fills the box (--box X,Y,W,H)")
+    elif not options.box:
+        notes.append(f"box {result.box_source}; give --box X,Y,W,H if it is somebody else's")
+    return notes
 
 
-def _drawn(image: Tensor, joints_px: Tensor) -> Tensor:
-    from volpose.plot.frames import draw_on_picture
-
-    return draw_on_picture(image, joints_px, H36M_17)
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in PICTURES:
+        raise ValueError(f"{path}: a picture is written as {', '.join(PICTURES)}")
 
 
 def _save(image: Tensor, path: Path) -> None:
-    from PIL import Image
-
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    if kind is None:
-        raise ValueError(f"{path}: a picture is written as .png, .jpg or the like")
+    kind = Image.registered_extensions()[path.suffix.lower()]
     with complete_or_absent(path) as partial:
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(partial, format=kind)
-
-
-def _shown(path: Path) -> str:
-    return str(path.name).encode("utf8", "replace").decode("utf8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from volpose.decode import metric_pose, root_depth_from_limbs
+from volpose.decode import metric_pose
 from volpose.evaluate import ROOTS
 from volpose.feed import random_stream
 from volpose.lift.faults import Counted
@@ -18,7 +18,7 @@ from volpose.skeleton import H36M_17
 NOISE = (0.0, 2.5, 5.0, 10.0)  # sigma, px of a crop of 256
 MISSING = (0, 1, 2, 4)  # joints
 STREAM = 4  # of random numbers
-SOURCES = ("truth", "mean-limbs")
+SOURCES = ("truth", "robust-limbs")
 
 
 def evaluate_lifter(lifter: Lifter, motions: Motions, mirror: bool = True, seed: int = 0) -> dict:
@@ -68,8 +68,7 @@ def _errors(lifter: Lifter, seen: Seen, mirror: bool) -> dict[str, float]:
     def lifted(depth: Tensor) -> Tensor:
         return root_relative(metric_pose(places, seen.box, seen.view, depth, size), H36M_17.root)
 
-    limbs = lifter.network.mean_limbs()
-    found = root_depth_from_limbs(places, seen.box, seen.view, H36M_17.limbs, limbs, size)
+    found = lifter.root_depth(places, seen.box, seen.view)
     depths = dict(zip(SOURCES, (seen.pose[:, H36M_17.root, 2], found), strict=True))
     errors = {}
     for name, depth in depths.items():

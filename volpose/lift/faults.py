@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from volpose.skeleton import H36M_17, mirror_joints
 
 CROP = 256.0
+FEWEST = 4  # joints: with less there is nothing to lift
 
 
 class Found(NamedTuple):
@@ -34,9 +35,16 @@ class Found(NamedTuple):
         return torch.where(self.confidence[..., None] > 0, self.joints, torch.nan)
 
 
+def somebody(found: Found) -> Bool[Tensor, "*batch"]:
+    """Whether enough joints were found, and not all in one point."""
+    known = found.confidence > 0
+    away = torch.where(known[..., None], found.joints, torch.nan).nanmean(-2, keepdim=True)
+    apart = torch.where(known, (found.joints - away).norm(dim=-1), 0.0).amax(-1)
+    return (known.sum(-1) >= FEWEST) & (apart > 1)
+
+
 # joints (B, 17, 2) and side of the box (B,), px, and random numbers -> what was found
 Detector = Callable[[Tensor, Tensor, torch.Generator], Found]
-FEWEST = 4  # joints: with less there is nothing to lift
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,14 @@ from torch import Tensor
 
 from volpose.camera import Camera
 from volpose.crop import Box
-from volpose.decode import metric_pose, root_depth_from_limbs
-from volpose.lift.faults import Found
+from volpose.decode import metric_pose
+from volpose.lift.faults import FEWEST, Found, somebody
 from volpose.lift.heatmaps import framed
 from volpose.lift.lifter import Lifter
 from volpose.metrics import root_relative
-from volpose.predict import rounded
+from volpose.predict import SCALE, rounded
 from volpose.skeleton import H36M_17
 
-FEWEST = 4  # joints without which nobody is seen
 TRACKED = 0.5  # s before and after a frame, in whose middle a person is expected
 FURTHEST, LARGEST = 0.5, 1.6  # parts of the box's side; factor of it
 CALM = 0.05  # s; all joints are smoothed over it: what detectors tremble comes in with x and y
@@ -71,8 +70,7 @@ class Film:
         return {
             "joints": list(H36M_17.joints),
             "fps": round(self.fps, 4),
-            "scale": "of a person whose limbs have the mean lengths of the training's bodies; "
-            "distances grow with the focal length",
+            "scale": SCALE,
             "frames": frames,
         }
 
@@ -101,7 +99,7 @@ def lift_film(
     """
     if not fps > 0:
         raise ValueError(f"fps must be positive, got {fps}")
-    seen = _same_person(found, _seen(found), fps)
+    seen = _same_person(found, somebody(found), fps)
     if int(seen.sum()) < 2:
         raise ValueError(
             f"a film needs two frames with at least {FEWEST} joints of a person, got "
@@ -111,22 +109,13 @@ def lift_film(
     size = lifter.grid.crop_size
     crop, view, box = framed(_own_sides(found, seen, fps), camera, size)
     places, sure = lifter.places(crop, mirror)
-    limbs, lengths = H36M_17.limbs, lifter.network.mean_limbs()
-    depth = root_depth_from_limbs(places, box, view, limbs, lengths, size)
-    depth = _smoothed(depth, seen, STRIDE * fps)
+    depth = _smoothed(lifter.root_depth(places, box, view), seen, STRIDE * fps)
     pose = _smoothed(view.to_world(metric_pose(places, box, view, depth, size)), seen, CALM * fps)
     parts = root_relative(pose, H36M_17.root), pose[:, H36M_17.root], camera.project(pose)
     pose_mm, root_mm, joints_px = (_between(part, seen) for part in parts)
     certain = torch.zeros(len(seen), H36M_17.num_joints)
     certain[seen] = sure
     return Film(pose_mm, root_mm, joints_px, certain, seen, float(fps))
-
-
-def _seen(found: Found) -> Bool[Tensor, " frames"]:
-    known = found.confidence > 0
-    away = torch.where(known[..., None], found.joints, torch.nan).nanmean(1, keepdim=True)
-    apart = torch.where(known, (found.joints - away).norm(dim=-1), 0.0).amax(-1)
-    return (known.sum(-1) >= FEWEST) & (apart > 1)
 
 
 def _same_person(

@@ -67,6 +67,9 @@ RULES: dict[str, tuple[dict[str, float], ...]] = {
     ),
 }
 LARGEST = 1e6  # px
+# Detectors list every joint, seen or not; one that they hardly believe in misleads more than it
+# helps, and none of training is as unsure.
+LEAST = 0.1
 
 
 def to_h36m(
@@ -81,7 +84,7 @@ def to_h36m(
     Args:
         joints_px: px, in the order of the format; NaN where a joint was not found. Joints in space
             come through as well, for the map is linear.
-        confidence: in [0, 1]; 0 where a joint was not found.
+        confidence: in [0, 1]; below `LEAST` a joint counts as not found.
         format: a key of `FORMATS`.
 
     Returns:
@@ -95,7 +98,8 @@ def to_h36m(
     names = FORMATS[format]
     if joints_px.shape[-2] != len(names):
         raise ValueError(f"{format} has {len(names)} joints, got {joints_px.shape[-2]}")
-    sure = torch.where(joints_px.isfinite().all(-1), confidence, 0.0).clamp(0, 1)
+    believed = joints_px.isfinite().all(-1) & (confidence >= LEAST)
+    sure = torch.where(believed, confidence, 0.0).clamp(0, 1)
     at = torch.where(sure[..., None] > 0, joints_px, 0.0)
     places, certain = [], []
     for joint in H36M_17.joints:

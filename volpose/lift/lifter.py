@@ -15,6 +15,7 @@ from volpose.camera import Camera
 from volpose.crop import Box
 from volpose.decode import confidence, integral_voxel, metric_pose, root_depth_from_limbs
 from volpose.estimator import Estimator
+from volpose.evaluate import TRUSTED
 from volpose.grid import Grid
 from volpose.lift.faults import FEWEST, Found
 from volpose.lift.heatmaps import Heatmaps, carried, draw_heatmaps, framed
@@ -127,6 +128,22 @@ class Lifter:
         flat = compromise(found, places[..., :2], OWN_ERROR * self.grid.crop_size)
         return torch.cat([flat, places[..., 2:]], -1), sure
 
+    def root_depth(
+        self, places: Float[Tensor, "batch 17 3"], box: Box, view: Camera
+    ) -> Float[Tensor, " batch"]:
+        """Where the limbs are closest to the mean lengths of the training's bodies, mm.
+
+        Single limbs that are far off are doubted: one joint that a detector has put elsewhere must
+        not move the whole person.
+
+        Args:
+            places, box, view: as in `volpose.decode.root_depth_from_limbs`.
+
+        Paper: Sec. 4.3, with Huber's loss instead of squares.
+        """
+        limbs, lengths, size = H36M_17.limbs, self.network.mean_limbs(), self.grid.crop_size
+        return root_depth_from_limbs(places, box, view, limbs, lengths, size, trusted=TRUSTED)
+
     def _places(self, found: Found, heatmaps: Tensor | None, mirror: bool) -> tuple[Tensor, Tensor]:
         if self.network.config.kind == "lift-perceptron":
             return self._regressed(found, mirror), found.confidence
@@ -220,8 +237,7 @@ def lift(
     seen = None if heatmaps is None else carried(heatmaps, at_origin, view, box, lifter.grid)
     places, sure = lifter.places(crop, mirror, seen)
     if root_depth is None:
-        limbs = lifter.network.mean_limbs()
-        depth = root_depth_from_limbs(places, box, view, H36M_17.limbs, limbs, size)
+        depth = lifter.root_depth(places, box, view)
     else:
         one = torch.ones_like(places[:, H36M_17.root, 2])
         ray = view.to_world(metric_pose(places, box, view, one, size))[:, H36M_17.root]

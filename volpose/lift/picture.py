@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from volpose.crop import Box, crop_person, to_image
@@ -18,6 +19,7 @@ from volpose.skeleton import H36M_17
 
 CROP = 256  # px, of the crop in a prediction
 SURE = 0.2  # height of a peak below which a joint does not move the box
+SOMEBODY = 0.1  # mean height of the peaks; plain walls and noise stay below
 LOOKS = 3  # at the first frame, whose box is anybody's guess
 
 
@@ -66,6 +68,57 @@ def lift_picture(
     )
 
 
+class Look(NamedTuple):
+    """What a network for pictures sees in a box.
+
+    Attributes:
+        joints: px of the picture.
+        sure: heights of their peaks.
+        box: where it looked.
+    """
+
+    joints: Float[Tensor, "joints 2"]
+    sure: Float[Tensor, " joints"]
+    box: Box
+
+    @property
+    def somebody(self) -> bool:
+        """Whether the peaks are as high as where a person is."""
+        return float(self.sure.mean()) >= SOMEBODY
+
+    def around(self) -> Box:
+        """The box around the joints that are sure; the same box if they are hardly any."""
+        known = self.joints[self.sure > SURE]
+        apart = known.amax(0) - known.amin(0) if len(known) else self.joints.new_zeros(2)
+        return Box.around(known) if float(apart.max()) > 1 else self.box
+
+
+def look(image: UInt8[Tensor, "3 height width"], estimator: Estimator, box: Box) -> Look:
+    """Where a network sees the joints of the person in a box, px of the picture."""
+    size = estimator.config.image_size
+    places, sure = estimator.places(crop_person(image, box, size)[None])
+    return Look(to_image(places[0, :, :2], box, float(size)), sure[0], box)
+
+
+def first_look(
+    image: UInt8[Tensor, "3 height width"],
+    estimator: Estimator,
+    box: Sequence[float] | None = None,
+) -> Look:
+    """The best of a few looks, each at the box around the joints of the one before.
+
+    Args:
+        image: RGB.
+        estimator: the network.
+        box: x, y, width, height of the person, px; the whole picture without it.
+    """
+    height, width = image.shape[-2:]
+    looks = [look(image, estimator, Box.from_corner(*map(float, box or (0, 0, width, height))))]
+    while len(looks) < LOOKS:
+        looks.append(look(image, estimator, looks[-1].around()))
+    return max(looks, key=lambda seen: float(seen.sure.mean()))
+
+
 def own_joints(
     frames: Iterable[UInt8[Tensor, "3 height width"]],
     estimator: Estimator,
@@ -73,7 +126,7 @@ def own_joints(
 ) -> Found:
     """2D joints of one person in the frames of a video, by a network for pictures.
 
-    The box of each frame lies around the joints of the frame before.
+    The box of each frame lies around the joints of the last frame that showed somebody.
 
     Args:
         frames: RGB.
@@ -81,27 +134,20 @@ def own_joints(
         box: x, y, width, height of the person in the first frame, px; the whole frame without it.
 
     Returns:
-        Joints (frames, 17, 2), px, and the heights of their peaks.
+        Joints (frames, 17, 2), px, and the heights of their peaks; zeros where nobody was seen.
+
+    Raises:
+        ValueError: there are no frames.
 
     Paper: Sec. 3.3: the first half of the decoupled architecture.
     """
-    size = estimator.config.image_size
     joints, sure, around = [], [], None
     for image in frames:
-        looks = 1
-        if around is None:
-            height, width = image.shape[-2:]
-            around = Box.from_corner(*map(float, box or (0, 0, width, height)))
-            looks = LOOKS
-        for _ in range(looks):
-            crop = crop_person(image, around, size)
-            places, certain = estimator.places(crop[None])
-            at = to_image(places[0, :, :2], around, float(size))
-            known = torch.where((certain[0] > SURE)[:, None], at, torch.nan)
-            if int(known.isfinite().all(-1).sum()) >= 2:
-                around = Box.around(known)
-        joints.append(at)
-        sure.append(certain[0])
+        seen = look(image, estimator, around) if around else first_look(image, estimator, box)
+        if seen.somebody:
+            around = seen.around()
+        joints.append(seen.joints)
+        sure.append(seen.sure if seen.somebody else torch.zeros_like(seen.sure))
     if not joints:
         raise ValueError("there are no frames")
     return Found(torch.stack(joints), torch.stack(sure))

@@ -17,12 +17,12 @@ MOST_FRAMES = 120  # in the page; a longer film is thinned
 ALT = "A stick figure that moves, seen from the camera and turned by 90 degrees."
 
 
-def film_page(film: Film, assumed: dict[str, str], name: str = "") -> str:
+def film_page(film: Film, record: dict, name: str = "") -> str:
     """A self-contained HTML page: the motion from two sides, with a slider through time.
 
     Args:
         film: what to show.
-        assumed: what the numbers rest on, name -> words.
+        record: what the numbers rest on, as in the JSON: camera_px, size_px, scale and sources.
         name: of the video, such as its file name.
 
     Returns:
@@ -32,9 +32,6 @@ def film_page(film: Film, assumed: dict[str, str], name: str = "") -> str:
     poses = {"": film.pose_mm[::every]}
     figure = film_figure(poses, H36M_17, ALT, fps=film.fps / every, views=("camera", "turned"))
     figure.update_layout(updatemenus=[_play(film.fps / every)])
-    rests = "; ".join(f"{key.replace('_', ' ')}: {words}" for key, words in assumed.items())
-    missing = int((~film.seen).sum())
-    gaps = f" In {missing} of {len(film.seen)} frames nobody was found." if missing else ""
     title = f"{name}: 3D motion" if name else "3D motion"
     values = {
         "policy": POLICY,
@@ -42,12 +39,26 @@ def film_page(film: Film, assumed: dict[str, str], name: str = "") -> str:
         "style": resource("page.css"),
         "name": f'<p class="name">{html.escape(name)}</p>' if name else "",
         "alt": ALT,
-        "assumptions": html.escape(f"What this rests on. {rests}.{gaps}"),
+        "assumptions": html.escape(_assumptions(film, record)),
         "plotly": get_plotlyjs(),
         # no tag can end the script early
         "figure": figure.to_json().replace("<", "\\u003c"),
     }
     return Template(resource("film_page.html")).substitute(values)
+
+
+def _assumptions(film: Film, record: dict) -> str:
+    """What the numbers rest on, in one paragraph."""
+    fx, fy, cx, cy = record["camera_px"]
+    width, height = record["size_px"]
+    missing = int((~film.seen).sum())
+    gaps = f" In {missing} of {len(film.seen)} frames nobody was found, or somebody else."
+    return (
+        f"What this rests on. Camera: {record['camera_source']} (focal length {fx:.0f} and "
+        f"{fy:.0f} px, principal point {cx:.0f}, {cy:.0f} px, of {width} x {height} px). "
+        f"2D joints: {record['joints_source']}. Scale: {record['scale']}. "
+        f"Weights: {record['weights']}.{gaps if missing else ''}"
+    )
 
 
 def _play(fps: float) -> dict:

@@ -21,7 +21,7 @@ from volpose.grid import Grid
 from volpose.plot.figures3d import person_in_grid, pose_figure
 from volpose.plot.style import COLORS, as_array, as_pixels, limbs_of_side, side_of, spoken
 from volpose.plot.traces import blob_trace, ring_trace
-from volpose.predict import Prediction
+from volpose.predict import SCALE, Prediction
 
 PHOTO_SIDE = 1000  # px, the longer side of the photograph in the page
 MAX_VOXELS = 4096  # written for each joint
@@ -205,7 +205,8 @@ def _assumptions(prediction: Prediction) -> str:
         f"{fy:.0f} px, principal point {cx:.0f}, {cy:.0f} px). "
         f"Box: {prediction.box_source} (a square of {side:.0f} px around {x:.0f}, {y:.0f} px). "
         f"Distance of the root: {prediction.root_depth_mm / 1000:.2f} m, from "
-        f"{prediction.root_source}. Weights: {prediction.weights or 'not named'}."
+        f"{prediction.root_source}. Scale: {SCALE}. "
+        f"Weights: {prediction.weights or 'not named'}."
     )
 
 

@@ -31,23 +31,39 @@ def report(summary: Summary) -> str:
 def gaps(summary: Summary) -> str:
     """What a table still lacks, in a few lines: rows with no runs or fewer seeds than others.
 
-    It is what a chapter prints, so that a table that is not finished says so.
+    It is what a chapter prints, so that a table that is not finished says so. Each budget counts by
+    itself: equal time may have been given fewer seeds than equal samples.
     """
-    seeds = {line.label: [len(line.errors[budget]) for budget in BUDGETS] for line in summary.lines}
-    most = max(max(counts) for counts in seeds.values())
+    seeds = {budget: _seeds(summary, budget) for budget in BUDGETS}
+    most = {budget: max(have.values()) for budget, have in seeds.items()}
     where = f"{summary.setting} studio"
-    if most == 0:
+    if not any(most.values()):
         return f"{where}: no runs yet"
     lacking = [
-        f"{label} {have} of {most} (equal {budget})"
-        for label, counts in seeds.items()
-        for budget, have in zip(BUDGETS, counts, strict=True)
-        if have < most
+        f"{label} {have} of {most[budget]} (equal {budget})"
+        for budget in BUDGETS
+        for label, have in seeds[budget].items()
+        if have < most[budget]
     ]
-    if not lacking:
-        return f"{where}: all rows, {most} seed{'s' * (most > 1)} each, nothing missing"
-    words = f"{where}: seeds missing: {', '.join(lacking)}"
+    lacking += [f"all rows (equal {budget})" for budget in BUDGETS if not most[budget]]
+    if lacking:
+        words = f"{where}: seeds missing: {', '.join(lacking)}"
+    elif len(set(most.values())) == 1:
+        words = f"{where}: all rows, {_counted(most['samples'])} each, nothing missing"
+    else:
+        counts = (f"{_counted(count)} (equal {budget})" for budget, count in most.items())
+        words = f"{where}: all rows, each {' and '.join(counts)}"
     return textwrap.fill(words, 88, subsequent_indent="    ")
+
+
+def _seeds(summary: Summary, budget: str) -> dict[str, int]:
+    """Label of a row -> seeds; in equal time without the clock, which has no runs of its own."""
+    own = (x for x in summary.lines if budget == "samples" or x.row.name != summary.clock)
+    return {line.label: len(line.errors[budget]) for line in own}
+
+
+def _counted(seeds: int) -> str:
+    return "1 seed" if seeds == 1 else f"{seeds} seeds"
 
 
 def _row(line: Line) -> tuple[str, ...]:

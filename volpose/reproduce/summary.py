@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
 from volpose.recipe import PRESETS
 from volpose.reproduce.intervals import Interval, paired, verdict
-from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, Table, file_name
+from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, Table, at_depth, file_name
 from volpose.storage import read_json
 
 METRIC = "MPJPE mm"
@@ -44,7 +44,7 @@ class Finding:
     """A claim of the paper, the difference it says, and ours.
 
     Attributes:
-        claim: of the paper.
+        claim: of the paper, in words that have the preset's depths as the rows' labels do.
         paper_mm: worse - better in the paper; None where it gives no numbers.
         differences: budget -> ours with its interval, paired by seed; None without runs.
     """
@@ -66,6 +66,7 @@ class Summary:
         title: of the table.
         preset, setting: what was run.
         lines: rows.
+        clock: name of the row whose runs with equal samples are those in equal time, too.
         findings: claims.
         actions: findings by action, where the paper has a table of actions.
     """
@@ -74,6 +75,7 @@ class Summary:
     preset: str
     setting: str
     lines: tuple[Line, ...]
+    clock: str
     findings: tuple[Finding, ...]
     actions: tuple[Finding, ...]
 
@@ -112,9 +114,10 @@ def summarize(table: str, preset: str, setting: str, results: Path) -> Summary:
     known = lines | {
         n: _line(ROWS[n], preset, runs, plan.clock) for n in sorted(outside - lines.keys())
     }
-    findings = tuple(_finding(claim, known) for claim in plan.claims)
-    actions = _by_action(plan, preset, runs)
-    return Summary(plan.title, preset, setting, tuple(lines.values()), findings, actions)
+    depth = PRESETS[preset].network.z_bins[-1]
+    findings = tuple(_finding(claim, known, depth) for claim in plan.claims)
+    rows, actions = tuple(lines.values()), _by_action(plan, preset, runs)
+    return Summary(plan.title, preset, setting, rows, plan.clock, findings, actions)
 
 
 def runs_of(
@@ -154,12 +157,12 @@ def _line(row: Row, preset: str, runs: dict[str, dict], clock: str) -> Line:
     return Line(row, label, errors, parameters, seconds)
 
 
-def _finding(claim: Claim, lines: dict[str, Line]) -> Finding:
+def _finding(claim: Claim, lines: dict[str, Line], depth: int) -> Finding:
     better, worse = lines[claim.better], lines[claim.worse]
     numbers = better.row.paper_mm, worse.row.paper_mm
     paper = None if None in numbers else round(numbers[1] - numbers[0], 2)
     differences = {b: paired(better.errors[b], worse.errors[b]) for b in BUDGETS}
-    return Finding(claim, paper, differences)
+    return Finding(replace(claim, words=at_depth(claim.words, depth)), paper, differences)
 
 
 def _by_action(table: Table, preset: str, runs: dict[str, dict]) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from volpose.network import NetworkConfig
@@ -32,7 +33,12 @@ class Row:
 
     def label(self, depth: int) -> str:
         """The row's name with the depths that a preset has."""
-        return self.name.replace("32", str(depth // 2)).replace("64", str(depth))
+        return at_depth(self.name, depth)
+
+
+def at_depth(words: str, depth: int) -> str:
+    """Words of the paper with the depths that a preset has: for 64 the whole, for 32 its half."""
+    return re.sub("32|64", lambda found: str(int(found[0]) * depth // 64), words)
 
 
 def file_name(words: str) -> str:

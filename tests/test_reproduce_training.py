@@ -1,0 +1,163 @@
+"""Runs of the comparison: made, made anew, judged and taken apart."""
+
+import importlib
+import json
+import math
+import os
+import re
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.small import CONFIG, InMemory, studio_batch
+from volpose import recipe
+from volpose.__main__ import main
+from volpose.estimator import Estimator
+from volpose.evaluate import evaluate
+from volpose.reproduce import experiment as experiments
+from volpose.reproduce.dissect import COMPARED, dissect
+from volpose.reproduce.experiment import Experiment
+from volpose.reproduce.lookup import lookup, nearest_mm
+from volpose.reproduce.measure import code, measure, result_of
+
+MEASURE = importlib.import_module("volpose.reproduce.measure")  # its function has the same name
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """A preset that trains in a second."""
+    monkeypatch.setitem(recipe.PRESETS, "tiny", replace(CONFIG, images=16))
+    monkeypatch.setitem(experiments.SAMPLES, "tiny", 32)
+    monkeypatch.setitem(experiments.RATES, "tiny", (1e-3, 4e-3))
+    for split in ("val", "test"):
+        monkeypatch.setitem(experiments.SPLITS, split, 8)
+
+
+def judged(estimator, data):
+    """Errors and times that a toy's few steps cannot tell: the search has to end, everywhere."""
+    rate = estimator.card["recipe"]["learning_rate"]
+    estimator.card["cpu_seconds"] = 1.0 if estimator.config.kind == "coordinate" else 2.0
+    return {"actions": {}, "mean_of_frames": {"MPJPE mm": 50 + abs(math.log(rate / 4e-3))}}
+
+
+def test_the_command_makes_a_table_and_again_what_was_deleted(toy, tmp_path, monkeypatch, capsys):
+    threads = []
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    monkeypatch.setattr(MEASURE, "judged", judged)
+    results, made = tmp_path / "results", tmp_path / "results" / "tiny-default"
+    options = ["--preset", "tiny", "--setting", "default", "--seeds", "1"]
+    options += ["--results", str(results), "--runs", str(tmp_path / "runs")]
+    assert main(["reproduce", "table1", *options]) == 0
+    rates = [f"-rate-{rate}-seed-0" for rate in (0.001, 0.004, 0.008)]  # one more than began it
+    endings = {
+        "coordinate-regression": [*rates, "-seed-0", "-equal-time-seed-0"],
+        "volume-4": ["-seed-0", "-equal-time-seed-0"],
+        "volume-8": [*rates, "-seed-0"],
+    }
+    names = sorted(f"{row}{ending}" for row, some in endings.items() for ending in some)
+    assert sorted(path.stem for path in made.iterdir()) == names
+    fast = json.loads((made / "coordinate-regression-equal-time-seed-0.json").read_text())
+    assert fast["card"]["recipe"]["samples"] == 64  # twice the usual
+    printed = capsys.readouterr().out
+    assert re.search(r"^volume 8 +85\.82 +50\.0 +50\.0 +1/1", printed, re.MULTILINE)
+    times = {path.name: path.stat().st_mtime_ns for path in made.iterdir()}
+    (made / "volume-4-seed-0.json").unlink()
+    assert main(["reproduce", "table1", *options]) == 0
+    assert capsys.readouterr().out == printed
+    after = {path.name: path.stat().st_mtime_ns for path in made.iterdir()}
+    assert [name for name in times if times[name] != after[name]] == ["volume-4-seed-0.json"]
+    assert threads == [1, 1]
+
+
+def tell(work):
+    """What a spawned process does here; importing all that training needs takes seconds."""
+    experiment, results, runs = work
+    data = sorted(path.name for path in (runs / "data").iterdir())
+    told = {"process": os.getpid(), "threads": torch.get_num_threads(), "data": data}
+    (results / f"{experiment.seed}.json").write_text(json.dumps(told))
+
+
+def test_runs_side_by_side_have_a_process_and_a_thread_each(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(MEASURE, "_measure_packed", tell)
+    runs = [Experiment("tiny", "default", "volume 64", seed, 4e-3) for seed in range(2)]
+    measure(runs, tmp_path, tmp_path, jobs=2)
+    told = [json.loads((tmp_path / f"{run.seed}.json").read_text()) for run in runs]
+    assert len({one["process"] for one in told} | {os.getpid()}) == 3
+    for one in told:
+        assert one["threads"] == 1
+        assert one["data"] == ["studio-test-default-32px-8", "studio-train-default-32px-16"]
+
+
+def test_a_deleted_result_is_made_anew_and_is_the_same(toy, tmp_path):
+    run = Experiment("tiny", "default", "1-64", 0, 4e-3)
+    measure([run], tmp_path / "results", tmp_path / "runs", jobs=1)
+    first = result_of(run, tmp_path / "results")
+    path = run.folder(tmp_path / "results") / f"{run.name}.json"
+    before = path.stat().st_mtime_ns
+    measure([run], tmp_path / "results", tmp_path / "runs", jobs=1)
+    assert path.stat().st_mtime_ns == before
+    path.unlink()
+    shutil.rmtree(run.folder(tmp_path / "runs"))
+    measure([run], tmp_path / "results", tmp_path / "runs", jobs=1)
+    again = result_of(run, tmp_path / "results")
+    for name in ("mean_of_frames", "actions", "stages", "joints", "decoders", "confidence"):
+        assert again[name] == first[name], name
+    assert first["code"] == code()
+    assert [s["d"] for s in first["stages"]] == [1, 8]
+    assert first["curve"][-1]["images"] == 32
+
+
+def test_a_result_of_another_recipe_is_refused(toy, tmp_path):
+    run = Experiment("tiny", "default", "volume 64", 0, 4e-3)
+    path = run.folder(tmp_path) / f"{run.name}.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"card": {"recipe": run.recipe().to_json() | {"warmup": 7}}}))
+    with pytest.raises(ValueError, match=r"another recipe .warmup is 7, expected 5"):
+        result_of(run, tmp_path)
+    path.write_text("{")
+    with pytest.raises(ValueError, match=r"volume-8-seed-0.json: damaged, expected JSON"):
+        result_of(run, tmp_path)
+
+
+def test_what_dissect_says_agrees_with_evaluate():
+    estimator = Estimator.untrained(replace(CONFIG.network, z_bins=(1, 2, 8)))
+    data = InMemory(studio_batch())
+    parts = dissect(estimator, data, batch_size=12)
+    for decoder in COMPARED:
+        table = evaluate(estimator, data, decoder=decoder).to_json()
+        expected = table["mean_of_frames"]["MPJPE mm"]
+        assert parts["decoders"][decoder] == pytest.approx(expected, rel=1e-4)
+    joints = parts["joints"]
+    assert joints["pelvis"] == 0
+    assert np.mean(list(joints.values())) == pytest.approx(parts["decoders"]["peak"], rel=1e-4)
+    assert [stage["d"] for stage in parts["stages"]] == [1, 2, 8]
+    assert parts["stages"][-1]["mpjpe_mm"] == pytest.approx(parts["decoders"]["peak"], rel=1e-4)
+    assert sum(row["joints"] for row in parts["confidence"]) == 16 * len(data)
+
+
+def test_the_nearest_pose_is_found():
+    train = studio_batch().pose
+    test = train[[3, 9]] + torch.tensor([500.0, 0.0, 0.0])  # elsewhere, the same pose
+    assert nearest_mm(test, train).abs().max() < 0.1
+    test[1, 5, 0] += 34  # one of 17 joints is 34 mm off
+    assert nearest_mm(test, train)[1] == pytest.approx(2.0, abs=0.1)
+    found = lookup(test, train)
+    assert found["nearest_mm"] == pytest.approx(1.0, abs=0.1)
+    assert found["mean_pose_mm"] > 50
+
+
+def test_halves_that_train_apart_hear_nothing_of_each_other():
+    run = Experiment("tiny", "default", "decoupled, halves apart", 0, 1e-3).recipe()
+    assert run.apart
+    torch.manual_seed(0)
+    model = replace(CONFIG.network, kind="decoupled", z_bins=(1, 8)).build()
+    _, volume = model(torch.rand(2, 3, 32, 32), torch.rand(2, 17, 1, 8, 8))
+    volume.sum().backward()
+    first, second = model.image_to_heatmaps, model.heatmaps_to_volume
+    assert all(p.grad is None for p in first.parameters())
+    assert any(p.grad is not None for p in second.parameters())
+    with pytest.raises(ValueError, match="apart is for decoupled networks"):
+        replace(run, network=CONFIG.network)

@@ -1,0 +1,104 @@
+"""`volpose predict` for a video: the motion of one person, in every form that was asked for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from volpose import pretrained
+from volpose.animate import write_bvh, write_csv
+from volpose.commands import options as shared
+from volpose.commands.person import (
+    LIFT,
+    WEIGHTS,
+    check_in_picture,
+    drawn,
+    files_read,
+    given_joints,
+    joints_source,
+    shown,
+)
+from volpose.detect import Detector
+from volpose.lift.faults import Found
+from volpose.lift.film import Film, lift_film
+from volpose.lift.formats import joints_of
+from volpose.lift.lifter import Lifter
+from volpose.lift.picture import own_joints
+from volpose.predict import camera_for, camera_values
+from volpose.skeleton import H36M_17
+from volpose.storage import complete_or_absent
+from volpose.video import Video, check_video_name, write_video
+
+
+def predict_film(options: argparse.Namespace) -> None:
+    """Lift a video and write what was asked for, or nothing.
+
+    Raises:
+        ValueError, OSError: an option, the video or a file is not what was expected.
+    """
+    outputs = [options.json, options.html, options.draw, options.bvh, options.csv]
+    shared.check_outputs(outputs, files_read(options, [options.input]))
+    if options.draw:
+        check_video_name(options.draw)
+    video = Video(options.input)
+    height, width = next(iter(video)).shape[-2:]
+    camera, camera_source = camera_for(options.camera, width, height)
+    lifter = Lifter.load(options.lift or LIFT).at_precision(options.precision)
+    source = joints_source(options) or options.weights or WEIGHTS
+    found = _joints(options, video)
+    check_in_picture(found, width, height, source)
+    if camera_source.startswith("guessed"):
+        print(f"volpose: note: {camera_source}", file=sys.stderr)
+    try:
+        film = lift_film(found, camera, lifter, video.fps)
+    except ValueError as error:
+        raise ValueError(f"{options.input}, joints of {source}: {error}") from error
+    record = film.to_json() | {"size_px": [width, height], "camera_px": camera_values(camera)}
+    record |= {"camera_source": camera_source, "joints_source": source}
+    record |= {"weights": options.lift or LIFT}
+    _write(options, film, record, video)
+    if not any(outputs):
+        print(json.dumps(record, allow_nan=False))
+
+
+def _joints(options: argparse.Namespace, video: Video) -> Found:
+    frames = tqdm(video, total=video.count or None, unit="frame", disable=not sys.stderr.isatty())
+    if options.joints2d:
+        try:
+            return given_joints(options.joints2d, video.count, "frames")
+        except ValueError:  # what a file says of its own length can be wrong
+            return given_joints(options.joints2d, sum(1 for _ in frames), "frames")
+    if options.detect:
+        with Detector(options.detector) as detect:
+            parts = [joints_of(detect(image)) for image in frames]
+        return Found(*(torch.cat(part) for part in zip(*parts, strict=True)))
+    network = pretrained.load(options.weights or WEIGHTS).at_precision(options.precision)
+    return own_joints(frames, network, options.box)
+
+
+def _write(options: argparse.Namespace, film: Film, record: dict, video: Video) -> None:
+    with ExitStack() as files:  # all or none
+
+        def partial(path: Path) -> Path:
+            return files.enter_context(complete_or_absent(path))
+
+        if options.bvh:
+            write_bvh(partial(options.bvh), film.whole_mm, H36M_17, film.fps)
+        if options.csv:
+            write_csv(partial(options.csv), film.whole_mm, H36M_17, film.fps)
+        if options.html:
+            from volpose.plot.film_page import film_page  # plotly takes a second to import
+
+            partial(options.html).write_text(film_page(film, record, shown(options.input)), "utf8")
+        if options.json:
+            partial(options.json).write_text(json.dumps(record, allow_nan=False) + "\n", "utf8")
+        if options.draw:
+            frames = zip(video, film.joints_px, film.seen, strict=False)
+            pictures = (drawn(image, joints) if seen else image for image, joints, seen in frames)
+            write_video(options.draw, pictures, film.fps)
