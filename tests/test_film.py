@@ -259,6 +259,7 @@ FILM = ["walk.mp4", "--joints2d", "joints.json"]
         (["photo.png", *GIVEN, "--detect"], "give one"),
         (["photo.png", *GIVEN, "--box", "0,0,9,9"], "--box cannot be chosen for 2D joints"),
         (["photo.png", *GIVEN, "--weights", "x"], "--weights cannot be chosen for 2D joints"),
+        (["photo.png", "--lift", "lift.safetensors"], "--lift cannot be chosen for pictures"),
         (["photo.png", *GIVEN, "--json", "a", "--html", "a"], "two outputs"),
         (["photo.png", *GIVEN, "--json", "one.json/x.json"], "one.json is a file and no folder"),
         (["photo.png", *GIVEN, "--html", "a.html", "--draw", "a.psd"], "a.psd: a picture is"),

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import volpose.train
 from tests.forks import step_of
@@ -18,14 +19,13 @@ SHORT = replace(CONFIG, samples=32)
 
 
 def test_the_curve_is_in_tensorboard_and_at_the_progress_bar_too(tmp_path, monkeypatch, capsys):
-    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     monkeypatch.setattr(volpose.train, "LOG_STEPS", 2)
     fit(SHORT, small_data(), tmp_path)
     rows = list(csv.DictReader((tmp_path / "log.csv").open()))
     losses = [[float(row[f"loss_{stage}"]) for row in rows] for stage in range(2)]
     expected = {f"loss/stage {stage}": losses[stage] for stage in range(2)}
     expected["learning rate"] = [SHORT.rate(int(row["step"]) - 1) for row in rows]
-    board = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     assert set(board.Tags()["scalars"]) == expected.keys()
     for name, values in expected.items():
         found = board.Scalars(name)

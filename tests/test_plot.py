@@ -5,6 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -356,7 +357,6 @@ def test_only_the_flat_figures_need_matplotlib():
 
 @pytest.fixture(name="flat")
 def _flat():
-    matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
     from volpose.plot import figures2d
 

@@ -17,17 +17,17 @@ from volpose.commands import options as shared
 from volpose.commands.person import (
     LIFT,
     WEIGHTS,
+    check_count,
     check_in_picture,
     drawn,
     files_read,
-    given_joints,
     joints_source,
     shown,
 )
 from volpose.detect import Detector
 from volpose.lift.faults import Found
 from volpose.lift.film import Film, lift_film
-from volpose.lift.formats import joints_of
+from volpose.lift.formats import joints_of, read_joints
 from volpose.lift.lifter import Lifter
 from volpose.lift.picture import own_joints
 from volpose.predict import camera_for, camera_values
@@ -70,10 +70,10 @@ def predict_film(options: argparse.Namespace) -> None:
 def _joints(options: argparse.Namespace, video: Video) -> Found:
     frames = tqdm(video, total=video.count or None, unit="frame", disable=not sys.stderr.isatty())
     if options.joints2d:
-        try:
-            return given_joints(options.joints2d, video.count, "frames")
-        except ValueError:  # what a file says of its own length can be wrong
-            return given_joints(options.joints2d, sum(1 for _ in frames), "frames")
+        found = read_joints(options.joints2d)
+        if len(found.joints) != video.count:  # what a video says of its own length can be wrong
+            check_count(found, sum(1 for _ in frames), "frames", options.joints2d)
+        return found
     if options.detect:
         with Detector(options.detector) as detect:
             parts = [joints_of(detect(image)) for image in frames]

@@ -8,7 +8,6 @@ from pathlib import Path
 from torch import Tensor
 
 from volpose.lift.faults import FEWEST, Found, somebody
-from volpose.lift.formats import read_joints
 from volpose.skeleton import H36M_17
 
 WEIGHTS, LIFT = "studio-laptop-wild", "lift-mocap"  # unless others are named
@@ -26,21 +25,14 @@ def files_read(options: argparse.Namespace, inputs: list[Path]) -> list[Path]:
     return [*inputs, *(Path(path) for path in named if path)]
 
 
-def given_joints(path: Path, count: int, what: str) -> Found:
-    """The joints in a file.
-
-    Args:
-        path: of the file.
-        count: pictures that they belong to.
-        what: these are, for the sentence of an error.
+def check_count(found: Found, count: int, what: str, path: Path) -> None:
+    """Refuse the joints of a file that belong to another number of pictures, or frames.
 
     Raises:
-        FileNotFoundError, ValueError: the file is not what was expected, or has other pictures.
+        ValueError: they do.
     """
-    found = read_joints(path)
     if len(found.joints) != count:
         raise ValueError(f"{path}: expected joints of {count} {what}, found {len(found.joints)}")
-    return found
 
 
 def check_in_picture(found: Found, width: int, height: int, where: str) -> None:

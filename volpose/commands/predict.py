@@ -19,17 +19,17 @@ from volpose.commands.film import predict_film
 from volpose.commands.person import (
     LIFT,
     WEIGHTS,
+    check_count,
     check_in_picture,
     check_somebody,
     drawn,
     files_read,
-    given_joints,
     joints_source,
     shown,
 )
 from volpose.detect import Detector
 from volpose.lift.faults import Found
-from volpose.lift.formats import joints_of
+from volpose.lift.formats import joints_of, read_joints
 from volpose.lift.lifter import Lifter
 from volpose.lift.picture import LOOKS, SOMEBODY, first_look, lift_picture
 from volpose.predict import Prediction, predict, read_image
@@ -77,6 +77,8 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("--joints2d and --detect both say where the joints are; give one")
     if joints_source(options):
         shared.refuse_given(options, ("weights", "box"), "2D joints that are given or detected")
+    elif options.input.suffix.lower() not in SUFFIXES:
+        shared.refuse_given(options, ("lift",), "pictures without 2D joints")
     if options.input.is_dir():
         shared.refuse_given(options, (*FOR_FILMS, "html", "box"), "a folder of pictures")
         _folder(options)
@@ -186,7 +188,8 @@ def _lifting(
     weights, source = options.lift or LIFT, joints_source(options)
     lifter = Lifter.load(weights).at_precision(options.precision)
     if options.joints2d:
-        given = given_joints(options.joints2d, count, "pictures")
+        given = read_joints(options.joints2d)
+        check_count(given, count, "pictures", options.joints2d)
     else:
         detect = detector.enter_context(Detector(options.detector))
 
