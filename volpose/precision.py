@@ -12,14 +12,15 @@ PRECISIONS = ("auto", "bf16", "fp32")
 
 
 def has_fast_bf16(device: torch.device) -> bool:
-    """Whether bf16 convolutions pay: on CPUs with AMX tiles and GPUs with bf16 units.
+    """Whether bf16 convolutions pay: on CPUs with AMX or AVX-512 BF16, and GPUs with bf16 units.
 
     Other CPUs emulate bf16 or gain nothing from it. `TrainConfig.precision` and ``--precision``
     overrule this check.
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+    on_cpu = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return device.type == "cpu" and on_cpu
 
 
 def resolve(precision: str, device: torch.device) -> str:
