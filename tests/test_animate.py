@@ -57,6 +57,17 @@ def test_a_motion_written_as_bvh_is_read_back_in_place(film, tmp_path):
     assert "Frame Time: 0.0400000" in (tmp_path / "walk.bvh").read_text()
 
 
+def test_a_figure_stands_upright_where_up_is_known(film, tmp_path):
+    tilt = Rotation.from_euler("XZ", [35, 20], degrees=True)
+    tilted = torch.from_numpy(tilt.apply(film.reshape(-1, 3).numpy())).view(film.shape).float()
+    up = tilt.apply([0.0, -3.0, 0.0])  # of any length
+    write_bvh(tmp_path / "level.bvh", film, H36M_17, 25)
+    write_bvh(tmp_path / "tilted.bvh", tilted, H36M_17, 25, up.tolist())
+    level, again = (read_back(tmp_path / f"{name}.bvh") for name in ("level", "tilted"))
+    # heights are the same; which way the figure faces nobody has told
+    torch.testing.assert_close(again[..., 1], level[..., 1], atol=0.5, rtol=0)
+
+
 def test_a_library_for_bvh_finds_the_joints_where_our_reader_does(film, tmp_path):
     path = tmp_path / "walk.bvh"
     write_bvh(path, film, H36M_17, 25)
@@ -134,3 +145,60 @@ def test_what_cannot_be_written_is_said_and_leaves_nothing(write, film, tmp_path
 def test_a_skeleton_without_rest_pose_is_refused(film, tmp_path):
     with pytest.raises(ValueError, match="coco17 has a joint without rest pose: left_eye"):
         write_bvh(tmp_path / "out", film, COCO_17, 25)
+
+
+def moved(parts, axis, degrees):
+    """The rest pose, its limbs of 400 mm, with joints (by name) turned more and more: mm, camera.
+
+    Args:
+        parts: joint -> how far it turns, in parts of degrees.
+        axis: x, y, z of the figure, about which all of them turn.
+        degrees: (frames,).
+    """
+    rest, axis = rest_directions(H36M_17), np.array(axis, float)
+    joints = np.zeros((len(degrees), H36M_17.num_joints, 3))
+    turns = [Rotation.identity(len(degrees))] * H36M_17.num_joints
+    waiting = [H36M_17.root]
+    while waiting:
+        parent = waiting.pop(0)
+        by = np.radians(parts.get(H36M_17.joints[parent], 0) * degrees)[:, None]
+        turns[parent] = turns[parent] * Rotation.from_rotvec(by * axis / np.linalg.norm(axis))
+        for child in (c for p, c in H36M_17.limbs if p == parent):
+            turns[child] = turns[parent]
+            joints[:, child] = joints[:, parent] + turns[parent].apply(400 * rest[child])
+            waiting.append(child)
+    return torch.from_numpy(joints * TO_Y_UP)
+
+
+LEG = {"left_hip": -1.0}
+SQUAT = {"pelvis": 0.3, "left_hip": -1.0, "right_hip": -1.0, "left_knee": 1.1, "right_knee": 1.1}
+
+
+@pytest.mark.parametrize(
+    ("parts", "axis"),
+    [
+        (LEG, (1, 0, 0.02)),  # forward
+        (LEG, (1, 0, -1)),  # half to the side
+        (LEG, (0.02, 0, -1)),  # to the side
+        (SQUAT, (1, 0.02, 0)),
+        ({"pelvis": 1.0}, (1, 0.02, 0.02)),  # bows, further than the ground
+        ({"pelvis": 1.0}, (0.02, 0.02, 1)),  # a cartwheel
+        ({"left_shoulder": 1.0}, (0.02, 0, 1)),  # an arm up
+        ({"left_shoulder": 1.0}, (0.02, -1, 0)),  # an arm forward and across
+    ],
+)
+def test_a_limb_that_turns_far_has_angles_that_go_with_it(parts, axis, tmp_path):
+    """Else a program that makes frames between frames throws the figure about."""
+    degrees = np.linspace(0, 140, 57)
+    pose = moved(parts, axis, degrees)
+    path = tmp_path / "turn.bvh"
+    write_bvh(path, pose, H36M_17, 30)
+    lines = path.read_text().split("Frame Time")[1].splitlines()[1:]
+    values = np.array([[float(v) for v in line.split()] for line in lines])
+    assert np.abs(np.diff(values[:, 3:], axis=0)).max() < 4  # degrees; a joint turns by 2.75
+    ours = read_back(path)
+    torch.testing.assert_close(ours, pose, atol=0.5, rtol=0)
+    figure = bvhio.readAsHierarchy(str(path)).loadPose(40)
+    places = {joint.Name: list(joint.PositionWorld) for joint, _, _ in figure.layout()}
+    theirs = np.array([places[name] for name in H36M_17.joints]) / CENTIMETERS * TO_Y_UP
+    torch.testing.assert_close(torch.from_numpy(theirs), pose[40], atol=0.5, rtol=0)

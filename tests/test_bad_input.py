@@ -97,10 +97,11 @@ def test_unusable_limb_lengths_are_refused(lengths):
         estimator.mean_limbs()
 
 
-def test_a_camera_that_leads_nowhere_is_refused():
+@pytest.mark.parametrize("focal", [1e-30, 1, 1e9])
+def test_a_camera_that_is_none_of_such_a_picture_is_refused(focal):
     estimator = Estimator(NETWORK, NETWORK.build(), {"mean_limbs_mm": [200.0] * 16})
-    with pytest.raises(ValueError, match="lead to no finite pose"):
-        predict(torch.zeros(3, 40, 40, dtype=torch.uint8), estimator, None, (1e-30, 1e-30, 1, 1))
+    with pytest.raises(ValueError, match="must be 2 to 4000 px for a picture of 40 x 40 px, got"):
+        predict(torch.zeros(3, 40, 40, dtype=torch.uint8), estimator, None, (focal, focal, 20, 20))
 
 
 def test_a_box_over_the_left_edge_can_be_given_with_a_space(tmp_path):

@@ -1,11 +1,13 @@
 """2D joints of any detector end up on the right side of the right body."""
 
 import json
+import math
+import re
 
 import pytest
 import torch
 
-from volpose.lift.formats import FORMATS, LEAST, read_joints, to_h36m
+from volpose.lift.formats import FORMATS, LEAST, joints_of, read_joints, to_h36m
 from volpose.skeleton import H36M_17
 
 # A person who faces the camera (x right, y down): the left of the body is at x > 0.
@@ -61,12 +63,51 @@ def test_a_person_seen_from_behind_has_the_left_on_the_left(format):
     assert joints[H36M_17.index("left_wrist"), 0] < joints[H36M_17.index("right_wrist"), 0]
 
 
-def test_numbers_that_the_makers_publish():
-    assert FORMATS["body25"][8] == "pelvis"
-    assert FORMATS["body25"][4] == "right_wrist"
-    assert FORMATS["mediapipe33"][15] == "left_wrist"
-    assert FORMATS["mediapipe33"][28] == "right_ankle"
-    assert [len(names) for names in FORMATS.values()] == [17, 17, 16, 25, 33]
+# The joints in their makers' own words, in the order that they publish.
+PUBLISHED = {
+    # VideoPose3D and the many that followed it: Hip, RHip, ..., of Human3.6M's 32 those that move
+    "h36m17": """Hip RHip RKnee RFoot LHip LKnee LFoot Spine Thorax Neck/Nose Head
+        LShoulder LElbow LWrist RShoulder RElbow RWrist""",
+    # "keypoints" of the category in COCO's person_keypoints_val2017.json
+    "coco17": """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow
+        right_elbow left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle
+        right_ankle""",
+    # annorect.annopoints.point.id of MPII's readme, 0 to 15
+    "mpii16": """r_ankle r_knee r_hip l_hip l_knee l_ankle pelvis thorax upper_neck head_top r_wrist
+        r_elbow r_shoulder l_shoulder l_elbow l_wrist""",
+    # POSE_BODY_25_BODY_PARTS of OpenPose
+    "body25": """Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle
+        LHip LKnee LAnkle REye LEye REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel""",
+    # PoseLandmarker's list, 0 to 32
+    "mediapipe33": """nose left_eye_(inner) left_eye left_eye_(outer) right_eye_(inner) right_eye
+        right_eye_(outer) left_ear right_ear mouth_(left) mouth_(right) left_shoulder right_shoulder
+        left_elbow right_elbow left_wrist right_wrist left_pinky right_pinky left_index right_index
+        left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle right_ankle
+        left_heel right_heel left_foot_index right_foot_index""",
+}
+OTHER_WORDS = {
+    "Hip": "pelvis",
+    "MidHip": "pelvis",
+    "Neck/Nose": "nose",
+    "Head": "head_top",
+    "Neck": "thorax",
+    "upper_neck": "neck",
+    "LFoot": "left_ankle",
+    "RFoot": "right_ankle",
+}
+
+
+def in_our_words(name: str) -> str:
+    """LBigToe, l_big_toe and left_big_toe are left_big_toe."""
+    if name in OTHER_WORDS:
+        return OTHER_WORDS[name]
+    name = re.sub("(?<!^)(?=[A-Z])", "_", name).lower().replace("(", "").replace(")", "")
+    return re.sub("^l_", "left_", re.sub("^r_", "right_", name))
+
+
+@every_format
+def test_the_orders_are_those_that_the_makers_publish(format):
+    assert list(FORMATS[format]) == [in_our_words(name) for name in PUBLISHED[format].split()]
 
 
 @every_format
@@ -126,6 +167,53 @@ def test_pictures_and_videos_are_read(tmp_path):
     assert three.confidence[2].max() == 0
 
 
+def test_zero_zero_is_no_joint_unless_it_has_a_confidence(tmp_path):
+    """OpenPose and COCO put the joints there that they did not find."""
+    path = tmp_path / "joints.json"
+    joints = [[100.0 + i, 200.0] for i in range(17)]
+    joints[2], joints[3], joints[4] = [0, 0], [0.0, 0.0], [0, 0.5]
+    one = {"format": "h36m17", "joints_px": joints}
+    path.write_text(json.dumps(one))
+    assert (read_joints(path).confidence[0] == 0).nonzero()[:, 0].tolist() == [2, 3]
+    path.write_text(json.dumps(one | {"confidence": [0.7] * 17}))
+    assert bool((read_joints(path).confidence > 0).all())
+
+
+def test_nan_and_null_are_joints_that_were_not_found(tmp_path):
+    path = tmp_path / "joints.json"
+    joints = [[100.0 + i, 200.0] for i in range(17)]
+    joints[1], joints[2], joints[5] = [math.nan, math.nan], [3.0, math.nan], None
+    sure = [0.9] * 17
+    sure[5], sure[6], sure[12] = None, None, math.nan
+    path.write_text(json.dumps({"format": "h36m17", "joints_px": joints, "confidence": sure}))
+    assert "NaN" in path.read_text()
+    found = read_joints(path)
+    assert (found.confidence[0] == 0).nonzero()[:, 0].tolist() == [1, 2, 5, 6, 12]
+    assert bool(found.joints.isfinite().all())
+
+
+def test_peaks_a_little_over_1_and_the_visibilities_of_coco_are_confidences():
+    sure = [0.5] * 16 + [1.04]
+    assert joints_of(frame(format="h36m17", confidence=sure)).confidence[0, -1] == 1
+    seen = joints_of(frame(confidence=[0, 1, 2] + [2] * 14))
+    assert seen.confidence.unique().tolist() == [0, 1]
+    assert seen.confidence[0, H36M_17.index("left_wrist")] == 1
+
+
+def test_joints_by_the_names_of_pictures(tmp_path):
+    path = tmp_path / "joints.json"
+    first, second = frame(), frame(confidence=[0.9] * 17)
+    path.write_text(json.dumps({"b.jpg": second, "c.jpg": None, "a.jpg": first}))
+    found = read_joints(path, ["a.jpg", "b.jpg", "c.jpg"])
+    assert [float(sure.max()) for sure in found.confidence] == pytest.approx([0.5, 0.9, 0])
+    sentence = r"joints.json: expected joints of d.jpg, or null, found none \(2 of 3 pictures"
+    with pytest.raises(ValueError, match=sentence):
+        read_joints(path, ["a.jpg", "d.jpg", "e.jpg"])
+    path.write_text(json.dumps({"a.jpg": frame(format="coco")}))
+    with pytest.raises(ValueError, match=r"joints.json: a.jpg: format: expected one of"):
+        read_joints(path, ["a.jpg"])
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -144,6 +232,13 @@ def test_pictures_and_videos_are_read(tmp_path):
         (frame(joints_px=[[0, 10**400]] * 17), r"joints_px\[0\]: expected px within"),
         (frame(confidence=[1.0]), "confidence of coco17: expected a list of 17, found a list of 1"),
         (frame(confidence=[-1] * 17), r"confidence\[0\]: expected a number from 0 to 1, found -1"),
+        (frame(confidence=[90] * 17), r"confidence\[0\]: expected a number from 0 to 1, found 90"),
+        (frame(confidence=[2] * 16 + [0.5]), r"confidence\[0\]: .* found 2"),
+        (frame(format="h36m17", confidence=[2] * 17), r"confidence\[0\]: .* found 2"),
+        (frame(confidence=[math.inf] * 17), r"confidence\[0\]: .* found inf"),
+        (frame(joints_px=[[0, math.inf]] * 17), r"joints_px\[0\]: expected \[x, y\] in px or null"),
+        ("{}", "format: expected one of .*, found None"),
+        ({"a.jpg": frame()}, "format: expected one of .*, found None"),
         ([frame(), frame(confidence=[True] * 17)], r"frame 1: confidence\[0\]: .* found True"),
     ],
 )

@@ -1,5 +1,6 @@
 """Video: what is written is read back, and what is no video is said."""
 
+import struct
 import sys
 
 import pytest
@@ -27,6 +28,45 @@ def test_a_video_is_read_back(suffix, fps, tmp_path):
     assert again.shape == frames().shape
     assert (again.float() - frames().float()).abs().mean() < 8
     assert list(tmp_path.iterdir()) == [path]
+
+
+def displayed(path, a, b, c, d):
+    """Write [[a, b, 0], [c, d, 0], [0, 0, 1]] into an mp4 file as phones do, and read a frame."""
+    content = path.read_bytes()
+    plain, turned = (
+        struct.pack(">9i", k << 16, m << 16, 0, n << 16, o << 16, 0, 0, 0, 1 << 30)
+        for k, m, n, o in ((1, 0, 0, 1), (a, b, c, d))
+    )
+    at = content.index(plain, content.index(b"tkhd"))
+    other = path.with_name("turned.mp4")
+    other.write_bytes(content[:at] + turned + content[at + len(turned) :])
+    return next(iter(Video(other)))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "corner", "last"),
+    [
+        ((1, 0, 0, 1), "top left", "top right"),
+        ((0, 1, -1, 0), "top right", "bottom right"),  # a quarter turn clockwise
+        ((-1, 0, 0, -1), "bottom right", "bottom left"),
+        ((0, -1, 1, 0), "bottom left", "top left"),
+        ((-1, 0, 0, 1), "top right", "top left"),  # mirrored
+        ((1, 0, 0, -1), "bottom left", "bottom right"),
+        ((0, 1, 1, 0), "top left", "bottom left"),
+        ((0, -1, -1, 0), "bottom right", "top right"),
+    ],
+)
+def test_turned_and_mirrored_videos_are_seen_as_players_show_them(matrix, corner, last, tmp_path):
+    """A white first corner and a gray second one, in the direction of the rows."""
+    made = torch.zeros(2, 3, 48, 64, dtype=torch.uint8)
+    made[:, :, :16, :16], made[:, :, :16, -16:] = 250, 120
+    write_video(tmp_path / "film.mp4", made, 10)
+    image = displayed(tmp_path / "film.mp4", *matrix)
+    assert image.shape == ((3, 48, 64) if matrix[0] else (3, 64, 48))
+    heights, widths = {"top": 8, "bottom": -8}, {"left": 8, "right": -8}
+    for place, value in ((corner, 250), (last, 120)):
+        row, column = place.split()
+        assert abs(int(image[0, heights[row], widths[column]]) - value) < 15
 
 
 def test_odd_sizes_lose_a_line(tmp_path):

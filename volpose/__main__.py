@@ -34,10 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _joined(arguments: list[str]) -> list[str]:
-    """Join --box and --camera to their values: argparse takes "-5,0,80,90" for an option."""
+    """Join --box, --camera and --up to their values: argparse takes "-5,0,80,90" for an option."""
     joined: list[str] = []
     for argument in arguments:
-        if joined and joined[-1] in ("--box", "--camera") and argument[:1] == "-":
+        if joined and joined[-1] in ("--box", "--camera", "--up") and argument[:1] == "-":
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)

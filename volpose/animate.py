@@ -7,6 +7,8 @@ limbs along the pose's. How far a limb turns about itself cannot be seen in join
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +34,7 @@ REST = {
 }
 TO_Y_UP = np.array([1.0, -1.0, -1.0])  # from the camera's frame: x right, y down, z away
 CENTIMETERS = 0.1
-CHANNELS = "ZXY"  # the usual order of the angles
+SEVERAL = "YZX"  # the order of angles that turn several limbs: hardly anybody lies on a side
 
 
 def write_bvh(
@@ -40,6 +42,7 @@ def write_bvh(
     poses: Float[Tensor, "frames joints 3"],
     skeleton: Skeleton,
     fps: float,
+    up: Sequence[float] | None = None,
 ) -> None:
     """Write a motion as BVH: y up, centimeters, facing the camera is facing +z.
 
@@ -48,11 +51,15 @@ def write_bvh(
         poses: mm, camera frame; with the root's own motion, or root-relative.
         skeleton: names the joints; its limbs must be those of `REST`.
         fps: frames per second.
+        up: which way is up in the camera's frame; a level camera without.
 
     Raises:
         ValueError: a joint is not finite, the skeleton has other limbs, or fps is not positive.
     """
     joints = _checked(poses, skeleton, fps) * TO_Y_UP * CENTIMETERS
+    if up is not None:
+        y_up, _ = Rotation.align_vectors([[0.0, 1.0, 0.0]], [np.asarray(up) * TO_Y_UP])
+        joints = y_up.apply(joints.reshape(-1, 3)).reshape(joints.shape)
     turned = joint_rotations(joints, skeleton)
     offsets = np.zeros((skeleton.num_joints, 3))
     for parent, joint in skeleton.limbs:
@@ -62,9 +69,8 @@ def write_bvh(
     angles = np.empty_like(joints)
     for joint, parent in enumerate(skeleton.parents):
         own = turned[joint] if parent == ROOT else turned[parent].inv() * turned[joint]
-        # without the unwrapping a figure spins between two frames
-        radians = np.unwrap(own.as_euler(CHANNELS), axis=0)
-        angles[:, joint] = np.degrees(radians)
+        angles[:, joint] = own.as_euler(channels(skeleton, joint))
+    angles = np.degrees(_continued(angles))
     order: list[int] = []
     head = _hierarchy(skeleton, skeleton.root, offsets, order)
     columns = [joints[:, skeleton.root], *(angles[:, joint] for joint in order)]
@@ -114,6 +120,27 @@ def rest_directions(skeleton: Skeleton) -> Float[np.ndarray, "joints 3"]:
         side = -1.0 if skeleton.is_right(joint) else 1.0
         found[joint] = np.array(REST[part]) * [side, 1.0, 1.0]
     return found
+
+
+def channels(skeleton: Skeleton, joint: int) -> str:
+    """The order of a joint's angles in a BVH file, which may differ from joint to joint.
+
+    Where the middle angle is 90 degrees, the outer two turn about the same axis and can jump from a
+    frame to the next. A joint with one limb turns about axes across it, without twist: with the
+    axis along the limb in the middle that happens only where the limb points straight back.
+
+    Args:
+        skeleton: of the joint.
+        joint: its number.
+
+    Raises:
+        ValueError: as `rest_directions`.
+    """
+    children = [c for p, c in skeleton.limbs if p == joint]
+    if len(children) != 1:
+        return SEVERAL
+    along = int(np.abs(rest_directions(skeleton)[children[0]]).argmax())
+    return ("ZXY", "ZYX", "XZY")[along]
 
 
 def joint_rotations(
@@ -176,17 +203,32 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
 
 
+def _continued(angles: np.ndarray) -> np.ndarray:
+    """Angles (frames, joints, 3) without the jumps at which a figure spins between two frames.
+
+    Whole turns change nothing, nor do half turns of the outer angles with the middle one's
+    supplement; of all these a frame takes what is closest to the frame before.
+    """
+    found = angles.copy()
+    for before, now in pairwise(found):
+        ways = np.stack([now, now * [1, -1, 1] + np.pi])
+        ways -= 2 * np.pi * np.round((ways - before) / (2 * np.pi))
+        second = np.abs(ways - before).sum(-1).argmin(0) == 1
+        now[:] = np.where(second[:, None], ways[1], ways[0])
+    return found
+
+
 def _hierarchy(
     skeleton: Skeleton, joint: int, offsets: np.ndarray, order: list[int], depth: int = 0
 ) -> list[str]:
     """The lines of a joint and all below it; ``order`` gets the joints as they come."""
     order.append(joint)
     root, tab = depth == 0, "  " * depth
-    angles = " ".join(f"{axis}rotation" for axis in CHANNELS)
-    channels = f"6 Xposition Yposition Zposition {angles}" if root else f"3 {angles}"
+    angles = " ".join(f"{axis}rotation" for axis in channels(skeleton, joint))
+    columns = f"6 Xposition Yposition Zposition {angles}" if root else f"3 {angles}"
     offset = " ".join(f"{value:.4f}" for value in offsets[joint])
     lines = [f"{tab}{'ROOT' if root else 'JOINT'} {skeleton.joints[joint]}", tab + "{"]
-    lines += [f"{tab}  OFFSET {offset}", f"{tab}  CHANNELS {channels}"]
+    lines += [f"{tab}  OFFSET {offset}", f"{tab}  CHANNELS {columns}"]
     children = [c for p, c in skeleton.limbs if p == joint]
     for child in children:
         lines += _hierarchy(skeleton, child, offsets, order, depth + 1)

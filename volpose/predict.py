@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from volpose.camera import Camera
@@ -24,6 +25,9 @@ SCALE = (
     "of a person whose limbs have the mean lengths of the training's bodies; distances grow with "
     "the focal length"
 )
+DIAGONAL_35MM = 43.27  # mm, of a picture on film
+FOCAL_RANGE = 0.05, 100.0  # longer sides of the picture: a field of view of 169 degrees, and of 0.6
+APPLE = (".heic", ".heif")  # Pillow cannot read them
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,7 @@ class Prediction:
         crop: (3, S, S) what the network saw, in [0, 1].
         volume: (J, D, S/4, S/4) likelihoods; None for coordinate regression.
         box, camera: as used.
+        up: which way was said to be up in the camera's frame; None if nothing was said.
     """
 
     skeleton: Skeleton
@@ -58,6 +63,7 @@ class Prediction:
     volume: Float[Tensor, "joints depth rows columns"] | None
     box: Box
     camera: Camera
+    up: tuple[float, float, float] | None = None
 
     def to_json(self) -> dict:
         """The prediction as plain values; the schema is ``volpose/schemas/prediction.json``."""
@@ -73,6 +79,7 @@ class Prediction:
             "size_px": [width, height],
             "camera_px": camera_values(self.camera),
             "camera_source": self.camera_source,
+            "up": None if self.up is None else list(self.up),
             "box_source": self.box_source,
             "weights": self.weights,
         }
@@ -96,7 +103,8 @@ def read_image(path: str | Path) -> UInt8[Tensor, "3 height width"]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{path}: image too large ({error})") from error
     except Exception as error:  # decoders raise whatever they like on damaged files
-        raise ValueError(f"{path}: not a readable image ({error})") from error
+        words = "; convert it to JPEG" if Path(path).suffix.lower() in APPLE else ""
+        raise ValueError(f"{path}: not a readable image ({error}){words}") from error
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
@@ -145,11 +153,7 @@ def predict(
     limbs = estimator.skeleton.limbs
     depth = root_depth_from_limbs(places, square, view, limbs, estimator.mean_limbs(), float(size))
     pose = metric_pose(places, square, view, depth, float(size))
-    if not bool(pose.isfinite().all()):
-        raise ValueError(
-            f"box {box} and camera {camera} lead to no finite pose in an image of "
-            f"{width} x {height} px"
-        )
+    check_finite(pose, view)
     return Prediction(
         skeleton=estimator.skeleton,
         pose_mm=root_relative(pose, estimator.skeleton.root)[0],
@@ -180,13 +184,62 @@ def camera_for(values: Sequence[float] | None, width: int, height: int) -> tuple
     """A camera from fx, fy, cx, cy in px, or one guessed for a picture; and which of the two.
 
     Raises:
-        ValueError: there are other than four numbers, or they are none of a camera.
+        ValueError: there are other than four numbers, they are none of a camera, or the focal
+            length is absurd for a picture of this size.
     """
     if values is None:
         return Camera.guess(width, height), "guessed: focal length = longer side of the image"
     if len(values) != 4:
         raise ValueError(f"camera must be four numbers FX,FY,CX,CY in px, got {len(values)}")
-    return Camera.from_values(*map(float, values)), "given"
+    view = Camera.from_values(*map(float, values))
+    shortest, longest = (factor * max(width, height) for factor in FOCAL_RANGE)
+    if not bool(((view.focal >= shortest) & (view.focal <= longest)).all()):
+        fx, fy = view.focal.tolist()
+        raise ValueError(
+            f"camera focal lengths must be {shortest:g} to {longest:g} px for a picture of "
+            f"{width} x {height} px, got {fx:g} and {fy:g} px"
+        )
+    return view, "given"
+
+
+def camera_of_file(path: str | Path, width: int, height: int) -> tuple[list[float], str] | None:
+    """The camera that a picture's EXIF tags tell of, and what they say; None if they do not.
+
+    The focal length is taken as phones and cameras write it, for a film of 36 x 24 mm with the
+    same diagonal; the principal point is the middle. Both are wrong for a picture that was cut.
+
+    Args:
+        path: of the picture.
+        width, height: of the upright picture, px.
+
+    Returns:
+        fx, fy, cx, cy in px, and the sentence.
+    """
+    try:
+        with Image.open(path) as file:
+            tags = file.getexif().get_ifd(ExifTags.IFD.Exif)
+        millimeters = float(tags.get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
+    except Exception:  # Pillow raises whatever it likes on damaged tags, and they are not needed
+        return None
+    focal = millimeters / DIAGONAL_35MM * math.hypot(width, height)
+    shortest, longest = (factor * max(width, height) for factor in FOCAL_RANGE)
+    if not shortest <= focal <= longest:  # 0 where it is not known
+        return None
+    words = f"EXIF: focal length {millimeters:g} mm on 35 mm film; wrong if the picture was cut"
+    return [focal, focal, width / 2, height / 2], words
+
+
+def check_finite(values: Tensor, camera: Camera) -> None:
+    """Refuse what is nowhere, or behind the camera.
+
+    Raises:
+        ValueError: a value is not finite; the sentence names the camera.
+    """
+    if not bool(values.isfinite().all()):
+        raise ValueError(
+            f"box or joints and the camera {camera_values(camera)} lead to no finite pose in front "
+            "of the camera"
+        )
 
 
 def camera_values(camera: Camera) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from volpose.storage import complete_or_absent
 
-SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
+SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mts", ".m2ts", ".ts", ".3gp")
+SUFFIXES += (".wmv", ".mpg", ".mpeg")
 QUALITY = "20"  # of x264: 18 can hardly be told from the original
 
 
@@ -51,8 +53,7 @@ class Video:
         with _opened(self.path) as container:
             for frame in container.decode(container.streams.video[0]):
                 image = torch.from_numpy(frame.to_ndarray(format="rgb24"))
-                turns = round(getattr(frame, "rotation", 0) / 90)
-                yield torch.rot90(image, turns).permute(2, 0, 1).contiguous()
+                yield _upright(image.permute(2, 0, 1), frame.side_data.get("DISPLAYMATRIX"))
 
 
 def write_video(
@@ -100,6 +101,21 @@ def check_video_name(path: Path) -> str:
     if path.suffix.lower() not in names:
         raise ValueError(f"{path}: a video is written as {', '.join(names)}")
     return names[path.suffix.lower()]
+
+
+def _upright(image: Tensor, matrix: Any) -> Tensor:
+    """A frame as players show it, turned by quarters and mirrored as its display matrix says.
+
+    The matrix [[a, b, .], [c, d, .], ...] brings x, y to a x + c y, b x + d y. A rotation's angle
+    does not tell whether the determinant is negative: then the frame is mirrored as well.
+    """
+    if matrix is None:
+        return image.contiguous()
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
+    if abs(b) > abs(a):
+        image, a, d = image.mT, c, b
+    flipped = [axis for axis, sign in ((-1, a), (-2, d)) if sign < 0]
+    return image.flip(flipped).contiguous()
 
 
 @contextmanager

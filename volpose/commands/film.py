@@ -15,10 +15,13 @@ from volpose import pretrained
 from volpose.animate import write_bvh, write_csv
 from volpose.commands import options as shared
 from volpose.commands.person import (
+    GUESS,
     LIFT,
+    REMEDIES,
     WEIGHTS,
     check_count,
     check_in_picture,
+    doubts,
     drawn,
     files_read,
     joints_source,
@@ -49,18 +52,23 @@ def predict_film(options: argparse.Namespace) -> None:
     video = Video(options.input)
     height, width = next(iter(video)).shape[-2:]
     camera, camera_source = camera_for(options.camera, width, height)
-    lifter = Lifter.load(options.lift or LIFT).at_precision(options.precision)
+    lifter = Lifter.load(options.lift or LIFT)
     source = joints_source(options) or options.weights or WEIGHTS
     found = _joints(options, video)
     check_in_picture(found, width, height, source)
-    if camera_source.startswith("guessed"):
-        print(f"volpose: note: {camera_source}", file=sys.stderr)
+    alone = not (joints_source(options) or options.box)
+    up = None if options.up is None else torch.tensor(options.up)
     try:
-        film = lift_film(found, camera, lifter, video.fps)
+        film = lift_film(found, camera, lifter, video.fps, up=up)
     except ValueError as error:
-        raise ValueError(f"{options.input}, joints of {source}: {error}") from error
+        words = f"; {REMEDIES}" if alone else ""
+        raise ValueError(f"{options.input}, joints of {source}: {error}{words}") from error
+    notes = ([] if options.camera else [camera_source]) + ([GUESS] if alone else [])
+    seen = Found(*(part[film.seen] for part in found))
+    for note in notes + doubts(seen, film.confidence[film.seen], width, height):
+        print(f"volpose: note: {note}", file=sys.stderr)
     record = film.to_json() | {"size_px": [width, height], "camera_px": camera_values(camera)}
-    record |= {"camera_source": camera_source, "joints_source": source}
+    record |= {"camera_source": camera_source, "up": options.up, "joints_source": source}
     record |= {"weights": options.lift or LIFT}
     _write(options, film, record, video)
     if not any(outputs):
@@ -89,7 +97,7 @@ def _write(options: argparse.Namespace, film: Film, record: dict, video: Video) 
             return files.enter_context(complete_or_absent(path))
 
         if options.bvh:
-            write_bvh(partial(options.bvh), film.whole_mm, H36M_17, film.fps)
+            write_bvh(partial(options.bvh), film.whole_mm, H36M_17, film.fps, options.up)
         if options.csv:
             write_csv(partial(options.csv), film.whole_mm, H36M_17, film.fps)
         if options.html:

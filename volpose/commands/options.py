@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def numbers(text: str) -> list[float]:
         values = []
     if len(values) != 4:
         raise argparse.ArgumentTypeError(f"expected four numbers A,B,C,D, got {text!r}")
+    return values
+
+
+def direction(text: str) -> list[float]:
+    """Three comma-separated numbers that point somewhere."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 3 or not all(map(math.isfinite, values)) or not any(values):
+        raise argparse.ArgumentTypeError(f"expected a direction X,Y,Z, got {text!r}")
     return values
 
 

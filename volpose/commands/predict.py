@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 from torch import Tensor
@@ -17,14 +19,17 @@ from volpose import pretrained
 from volpose.commands import options as shared
 from volpose.commands.film import predict_film
 from volpose.commands.person import (
+    GUESS,
     LIFT,
     WEIGHTS,
     check_count,
     check_in_picture,
     check_somebody,
+    doubts,
     drawn,
     files_read,
     joints_source,
+    listed,
     shown,
 )
 from volpose.detect import Detector
@@ -32,21 +37,33 @@ from volpose.lift.faults import Found
 from volpose.lift.formats import joints_of, read_joints
 from volpose.lift.lifter import Lifter
 from volpose.lift.picture import LOOKS, SOMEBODY, first_look, lift_picture
-from volpose.predict import Prediction, predict, read_image
+from volpose.predict import Prediction, camera_of_file, predict, read_image
 from volpose.storage import complete_or_absent
 from volpose.video import SUFFIXES
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 FOR_FILMS = ("bvh", "csv")
+CAMERA = "px of the upright picture; default: as the picture's EXIF tags say, or a guess"
+
+
+class Answer(NamedTuple):
+    """A prediction, and what the user should know before believing it."""
+
+    prediction: Prediction
+    notes: list[str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's options."""
     parser.set_defaults(run=run)
     parser.add_argument("input", type=Path, metavar="INPUT", help="picture, folder or video")
-    parser.add_argument("--box", type=shared.numbers, metavar="X,Y,W,H", help="the person, px")
-    parser.add_argument("--camera", type=shared.numbers, metavar="FX,FY,CX,CY", help="px")
-    words = "2D joints of any detector: JSON with format, joints_px, confidence, or a list of such"
+    words = "the person, px of the upright picture"
+    parser.add_argument("--box", type=shared.numbers, metavar="X,Y,W,H", help=words)
+    parser.add_argument("--camera", type=shared.numbers, metavar="FX,FY,CX,CY", help=CAMERA)
+    words = "which way is up for the camera (x right, y down, z away); 0,-1,0 if it is level"
+    parser.add_argument("--up", type=shared.direction, metavar="X,Y,Z", help=words)
+    words = "2D joints of any detector, px of the upright picture: JSON with format, joints_px, "
+    words += "confidence; a list of such; for pictures also an object of such by their names"
     parser.add_argument("--joints2d", type=Path, metavar="FILE", help=words)
     words = "find 2D joints with MediaPipe (pip install 'volpose[detect]')"
     parser.add_argument("--detect", action="store_true", help=words)
@@ -78,7 +95,7 @@ def run(options: argparse.Namespace) -> None:
     if joints_source(options):
         shared.refuse_given(options, ("weights", "box"), "2D joints that are given or detected")
     elif options.input.suffix.lower() not in SUFFIXES:
-        shared.refuse_given(options, ("lift",), "pictures without 2D joints")
+        shared.refuse_given(options, ("lift", "up"), "pictures without 2D joints")
     if options.input.is_dir():
         shared.refuse_given(options, (*FOR_FILMS, "html", "box"), "a folder of pictures")
         _folder(options)
@@ -94,10 +111,11 @@ def _picture(options: argparse.Namespace) -> None:
     shared.check_outputs(outputs, files_read(options, [options.input]))
     if options.draw:
         _check_suffix(options.draw)
-    (result,) = _predictions(options, [options.input])
-    if isinstance(result, Exception):
-        raise result
-    for note in _notes(options, result):
+    (answer,) = _predictions(options, [options.input])
+    if isinstance(answer, Exception):
+        raise answer
+    result, notes = answer
+    for note in notes:
         print(f"volpose: note: {note}", file=sys.stderr)
     text = json.dumps(result.to_json(), indent=1, allow_nan=False)
     with ExitStack() as files:  # all or none
@@ -117,25 +135,27 @@ def _picture(options: argparse.Namespace) -> None:
 
 def _folder(options: argparse.Namespace) -> None:
     """One picture after another; what is wrong with one of them does not stop the others."""
-    paths = sorted(
-        p for p in options.input.iterdir() if p.suffix.lower() in PICTURES and p.is_file()
-    )
-    if not paths:
-        raise FileNotFoundError(f"{options.input}: no picture in it ({', '.join(PICTURES)})")
+    paths = _pictures(options)
     shared.check_outputs([options.json], files_read(options, paths))
     if options.draw:
         shared.check_folder(options.draw.absolute(), options.draw)
         if options.draw.exists() and options.draw.samefile(options.input):
             raise ValueError(f"{options.draw}: holds the pictures that would be overwritten")
-    results = {}
-    for path, result in zip(paths, _predictions(options, paths), strict=True):
-        if isinstance(result, Exception):
-            print(f"volpose: note: {result}", file=sys.stderr)
-            results[path.name] = {"error": str(result)}
+    results: dict[str, dict] = {}
+    notes: dict[str, list[str]] = {}
+    for path, answer in zip(paths, _predictions(options, paths), strict=True):
+        if isinstance(answer, Exception):
+            print(f"volpose: note: {answer}", file=sys.stderr)
+            results[path.name] = {"error": str(answer)}
             continue
+        result = answer.prediction
+        for note in answer.notes:
+            notes.setdefault(note, []).append(path.name)
         results[path.name] = result.to_json()
         if options.draw:
             _save(drawn(result.image, result.joints_px), options.draw / path.name)
+    for note, names in notes.items():
+        print(f"volpose: note: {listed(names)}: {note}", file=sys.stderr)
     failed = sum("error" in result for result in results.values())
     if failed == len(paths):
         raise ValueError(f"{options.input}: nothing could be predicted in {failed} pictures")
@@ -147,13 +167,34 @@ def _folder(options: argparse.Namespace) -> None:
         print(text)
 
 
-def _predictions(
-    options: argparse.Namespace, paths: list[Path]
-) -> Iterator[Prediction | Exception]:
+def _pictures(options: argparse.Namespace) -> list[Path]:
+    """The pictures of a folder, 2 before 10; what else is there is named."""
+    files = [p for p in options.input.iterdir() if p.is_file() and not p.name.startswith(".")]
+    files.sort(key=_natural)
+    paths = [p for p in files if p.suffix.lower() in PICTURES]
+    read = [p.resolve() for p in files_read(options, [])]
+    others = [p for p in files if p.suffix.lower() not in PICTURES]
+    others = [p.name for p in others if p.resolve() not in read]
+    if not paths:
+        found = f"; found {listed(others)}" if others else ""
+        raise FileNotFoundError(f"{options.input}: no picture in it ({', '.join(PICTURES)}){found}")
+    if others:
+        words = "convert HEIC to JPEG, and give videos one by one"
+        print(f"volpose: note: skipped {listed(others)}: no pictures; {words}", file=sys.stderr)
+    return paths
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    """What to sort a name by: its numbers count as numbers."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [int(part) if k % 2 else part for k, part in enumerate(parts)], path.name
+
+
+def _predictions(options: argparse.Namespace, paths: list[Path]) -> Iterator[Answer | Exception]:
     """One person in each picture, or what is wrong with it."""
     with ExitStack() as detector:
         if joints_source(options):
-            one = _lifting(options, len(paths), detector)
+            one = _lifting(options, [path.name for path in paths], detector)
         else:
             one = _looking(options)
         for number, path in enumerate(paths):
@@ -164,63 +205,77 @@ def _predictions(
             yield result
 
 
-def _looking(options: argparse.Namespace) -> Callable[[int, Path], Prediction]:
+def _looking(options: argparse.Namespace) -> Callable[[int, Path], Answer]:
     """Predict with a network for pictures, which finds the box itself if none is given."""
     weights = options.weights or WEIGHTS
     network = pretrained.load(weights).at_precision(options.precision)
 
-    def one(_: int, path: Path) -> Prediction:
+    def one(_: int, path: Path) -> Answer:
         image = read_image(path)
-        if options.box:
-            return predict(image, network, options.box, options.camera, weights)
-        box = first_look(image, network).box
-        (x, y), side = (box.center - box.side / 2).tolist(), float(box.side)
-        result = predict(image, network, (x, y, side, side), options.camera, weights)
-        return replace(result, box_source=f"found by {weights} in {LOOKS} looks")
+        camera, told = _camera(options, path, image)
+        box, notes = options.box, []
+        if not box:
+            square = first_look(image, network).box
+            (x, y), side = (square.center - square.side / 2).tolist(), float(square.side)
+            box, notes = (x, y, side, side), [GUESS]
+        result = predict(image, network, box, camera, weights)
+        if not options.box:
+            result = replace(result, box_source=f"found by {weights} in {LOOKS} looks")
+        if float(result.confidence.mean()) < SOMEBODY:
+            notes.append("hardly a trace of a person; expected one who fills the box")
+        return _with_camera(options, Answer(result, notes), told)
 
     return one
 
 
+def _camera(
+    options: argparse.Namespace, path: Path, image: Tensor
+) -> tuple[Sequence[float] | None, str | None]:
+    """What is known of a picture's camera, and what its own tags say."""
+    if options.camera:
+        return options.camera, None
+    return camera_of_file(path, image.shape[2], image.shape[1]) or (None, None)
+
+
+def _with_camera(options: argparse.Namespace, answer: Answer, told: str | None) -> Answer:
+    """With the words of the picture's tags, and a note unless the user has said all."""
+    result, notes = answer
+    result = replace(result, camera_source=told or result.camera_source)
+    return Answer(result, notes if options.camera else [result.camera_source, *notes])
+
+
 def _lifting(
-    options: argparse.Namespace, count: int, detector: ExitStack
-) -> Callable[[int, Path], Prediction]:
+    options: argparse.Namespace, names: list[str], detector: ExitStack
+) -> Callable[[int, Path], Answer]:
     """Lift the 2D joints that are given or that a detector finds."""
     weights, source = options.lift or LIFT, joints_source(options)
-    lifter = Lifter.load(weights).at_precision(options.precision)
+    lifter = Lifter.load(weights)
     if options.joints2d:
-        given = read_joints(options.joints2d)
-        check_count(given, count, "pictures", options.joints2d)
+        given = read_joints(options.joints2d, names)
+        check_count(given, len(names), "pictures", options.joints2d)
     else:
         detect = detector.enter_context(Detector(options.detector))
 
-    def one(number: int, path: Path) -> Prediction:
+    def one(number: int, path: Path) -> Answer:
         image = read_image(path)
         if options.joints2d:
             found = Found(*(part[number : number + 1] for part in given))
         else:
             found = joints_of(detect(image))
-        where = f"{path}, joints of {source}"
-        check_in_picture(found, image.shape[2], image.shape[1], where)
+        where, size = f"{path}, joints of {source}", (image.shape[2], image.shape[1])
+        check_in_picture(found, *size, where)
         check_somebody(found, where)
-        return lift_picture(image, found, lifter, options.camera, source, weights)
+        camera, told = _camera(options, path, image)
+        result = lift_picture(image, found, lifter, camera, source, weights, options.up)
+        answer = Answer(result, doubts(found, result.confidence[None], *size))
+        return _with_camera(options, answer, told)
 
     return one
 
 
-def _notes(options: argparse.Namespace, result: Prediction) -> list[str]:
-    """What the user should know before believing a prediction."""
-    notes = [result.camera_source] if result.camera_source.startswith("guessed") else []
-    if joints_source(options):
-        return notes
-    if float(result.confidence.mean()) < SOMEBODY:
-        notes.append("hardly a trace of a person; expected one who fills the box (--box X,Y,W,H)")
-    elif not options.box:
-        notes.append(f"box {result.box_source}; give --box X,Y,W,H if it is somebody else's")
-    return notes
-
-
 def _check_suffix(path: Path) -> None:
-    if path.suffix.lower() not in PICTURES:
+    suffix = path.suffix.lower()
+    if suffix not in PICTURES or suffix not in Image.registered_extensions():
         raise ValueError(f"{path}: a picture is written as {', '.join(PICTURES)}")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.ndimage import gaussian_filter1d, median_filter
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from volpose.camera import Camera
@@ -15,13 +15,13 @@ from volpose.crop import Box
 from volpose.decode import metric_pose
 from volpose.lift.faults import FEWEST, Found, somebody
 from volpose.lift.heatmaps import framed
-from volpose.lift.lifter import Lifter
+from volpose.lift.lifter import Lifter, upward
 from volpose.metrics import root_relative
-from volpose.predict import SCALE, rounded
+from volpose.predict import SCALE, check_finite, rounded
 from volpose.skeleton import H36M_17
 
 TRACKED = 0.5  # s before and after a frame, in whose middle a person is expected
-FURTHEST, LARGEST = 0.5, 1.6  # parts of the box's side; factor of it
+FURTHEST, LARGEST = 0.6, 1.6  # parts of the joints' extent; factor of it
 CALM = 0.05  # s; all joints are smoothed over it: what detectors tremble comes in with x and y
 # sides of the box a second: the price of believing that a detector has exchanged legs or arms; so
 # high that legs which pass each other do not bounce back instead
@@ -76,14 +76,19 @@ class Film:
 
 
 def lift_film(
-    found: Found, camera: Camera, lifter: Lifter, fps: float, mirror: bool = True
+    found: Found,
+    camera: Camera,
+    lifter: Lifter,
+    fps: float,
+    mirror: bool = True,
+    up: Float[Tensor, "*frames 3"] | None = None,
 ) -> Film:
     """Lift the 2D joints of a video.
 
     Legs or arms that a detector has exchanged for a few frames are changed back. The joints and the
     root's distance are smoothed in time. Filtering the volumes, which helps
-    networks that see pictures, does harm here: x and y are given, and the boxes around given joints
-    are not steady.
+    networks that see pictures most, helps less here: x and y are given, and the boxes around given
+    joints are not steady.
 
     Args:
         found: joints of one person, px, in the order of `H36M_17`.
@@ -91,9 +96,11 @@ def lift_film(
         lifter: the network.
         fps: frames per second.
         mirror: average with the mirror images.
+        up: as in `volpose.lift.lifter.lift`, one for the film or one for each frame.
 
     Raises:
-        ValueError: fewer than two frames show somebody, or fps is not positive.
+        ValueError: fewer than two frames show somebody, fps is not positive, up is no direction,
+            or joints and camera lead to no finite motion.
 
     Paper: Sec. 3.3; filtering in time is named in Sec. 3.1.
     """
@@ -108,10 +115,14 @@ def lift_film(
     camera = Camera(camera.focal, camera.center)
     size = lifter.grid.crop_size
     crop, view, box = framed(_own_sides(found, seen, fps), camera, size)
-    places, sure = lifter.places(crop, mirror)
+    if up is not None and up.ndim == 2:
+        up = up[seen]
+    places, sure = lifter.places(crop, mirror, up=upward(up, view))
     depth = _smoothed(lifter.root_depth(places, box, view), seen, STRIDE * fps)
     pose = _smoothed(view.to_world(metric_pose(places, box, view, depth, size)), seen, CALM * fps)
-    parts = root_relative(pose, H36M_17.root), pose[:, H36M_17.root], camera.project(pose)
+    joints = camera.project(pose)
+    check_finite(joints, camera)
+    parts = root_relative(pose, H36M_17.root), pose[:, H36M_17.root], joints
     pose_mm, root_mm, joints_px = (_between(part, seen) for part in parts)
     certain = torch.zeros(len(seen), H36M_17.num_joints)
     certain[seen] = sure
@@ -123,18 +134,37 @@ def _same_person(
 ) -> Bool[Tensor, " frames"]:
     """Of the frames where somebody was seen, those with the person of the frames around.
 
-    Where several people are in a video, detectors now and then find another one.
+    Where several people are in a video, detectors now and then find another one. The boxes of two
+    frames are compared around the joints that both have: who is half hidden stays the same person.
     """
     if not bool(seen.any()):
         return seen
-    box = Box.around(Found(*(part[seen] for part in found)).known())
-    track = torch.cat([box.center, box.side[:, None]], -1).double().numpy()
-    usual = median_filter(track, (2 * round(TRACKED * fps) + 1, 1), mode="nearest")
-    away = np.linalg.norm(track[:, :2] - usual[:, :2], axis=-1) / usual[:, 2]
-    size = np.abs(np.log(track[:, 2] / usual[:, 2]))
+    known = Found(*(part[seen] for part in found)).known().double()
+    side = _extent(known)[1].clamp(min=1.0)
+    frame, half = torch.arange(len(known)), round(TRACKED * fps)
+    apart, size, usual = [], [], []
+    for step in range(-half, half + 1):
+        other = (frame + step).clamp(0, len(known) - 1)
+        both = (known + known[other]).isfinite().all(-1, keepdim=True)
+        here, there = (_extent(torch.where(both, j, torch.nan)) for j in (known, known[other]))
+        enough = both.sum((-2, -1)) >= FEWEST
+        apart.append(torch.where(enough[:, None], here[0] - there[0], torch.nan))
+        grown = here[1].clamp(min=1.0) / there[1].clamp(min=1.0)
+        size.append(torch.where(enough, grown.log(), torch.nan))
+        usual.append(side[other])
+    away, grown = (np.nanmedian(torch.stack(part), axis=0) for part in (apart, size))
+    away = np.linalg.norm(away, axis=-1) / np.median(torch.stack(usual), axis=0)
     kept = seen.clone()
-    kept[seen] = torch.from_numpy((away < FURTHEST) & (size < np.log(LARGEST)))
+    kept[seen] = torch.from_numpy((away < FURTHEST) & (np.abs(grown) < np.log(LARGEST)))
     return kept
+
+
+def _extent(known: Float[Tensor, "frames joints 2"]) -> tuple[Tensor, Tensor]:
+    """Center (frames, 2) and longer side (frames) of joints, of which NaN are unknown."""
+    missing = known.isnan()
+    low = known.masked_fill(missing, torch.inf).amin(-2)
+    high = known.masked_fill(missing, -torch.inf).amax(-2)
+    return (low + high) / 2, (high - low).amax(-1)
 
 
 def _own_sides(found: Found, seen: Bool[Tensor, " frames"], fps: float) -> Found:

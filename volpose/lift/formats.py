@@ -16,6 +16,7 @@ between neck and nose, and nobody can see the middle of a spine.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -70,6 +71,7 @@ LARGEST = 1e6  # px
 # Detectors list every joint, seen or not; one that they hardly believe in misleads more than it
 # helps, and none of training is as unsure.
 LEAST = 0.1
+OVER = 1.1  # peaks of heatmaps, which many detectors take for confidences, can exceed 1 a little
 
 
 def to_h36m(
@@ -120,13 +122,16 @@ def to_h36m(
     return Found(torch.stack(places, -2), torch.stack(certain, -1))
 
 
-def read_joints(path: str | Path) -> Found:
-    """Read 2D joints from JSON: one person in one picture, or a list of such for a video.
+def read_joints(path: str | Path, names: Sequence[str] = ()) -> Found:
+    """Read 2D joints from JSON: one person in one picture, or in many, or in a video's frames.
 
     Args:
-        path: of ``{"format": "coco17", "joints_px": [[x, y], ...], "confidence": [...]}`` or a
-            list of these. A joint may be null, and so may a frame of a video, where nobody was
-            found; without confidence all joints count alike.
+        path: of ``{"format": "coco17", "joints_px": [[x, y], ...], "confidence": [...]}``, of a
+            list of these, or of an object of these by the names of pictures. A joint may be null
+            or NaN where it was not found, and so may its confidence; without any confidence all
+            joints count alike, but for those at exactly [0, 0], where detectors put what they did
+            not find. A frame or a picture may be null: nobody was found.
+        names: of pictures, in the order that is wanted; they only matter to such an object.
 
     Returns:
         (frames, 17, 2) and (frames, 17), as `to_h36m` gives them.
@@ -137,13 +142,29 @@ def read_joints(path: str | Path) -> Found:
     """
     path = Path(path)
     content = read_json(path)
-    frames = content if isinstance(content, list) else [content]
+    if not isinstance(content, list) and not (names and _is_named(content)):
+        return joints_of(content, f"{path}: ")
+    if isinstance(content, list):
+        frames = {f"frame {number}": frame for number, frame in enumerate(content)}
+    else:
+        missing = [name for name in names if name not in content]
+        if missing:
+            raise ValueError(
+                f"{path}: expected joints of {missing[0]}, or null, found none "
+                f"({len(missing)} of {len(names)} pictures have no joints in it)"
+            )
+        frames = {name: content[name] for name in names}
     if not frames:
         raise ValueError(f"{path}: expected at least one frame, found none")
-    if not isinstance(content, list):
-        return joints_of(content, f"{path}: ")
-    read = [joints_of(frame, f"{path}: frame {number}: ") for number, frame in enumerate(frames)]
+    read = [joints_of(frame, f"{path}: {name}: ") for name, frame in frames.items()]
     return Found(*(torch.cat(part) for part in zip(*read, strict=True)))
+
+
+def _is_named(content: object) -> bool:
+    """Whether it is an object of pictures by their names, and not one picture."""
+    if not isinstance(content, dict) or not content:
+        return False
+    return all(frame is None or isinstance(frame, dict) for frame in content.values())
 
 
 def joints_of(frame: object, where: str = "") -> Found:
@@ -174,13 +195,25 @@ def _frame(frame: object, where: str) -> Found:
     joints = _listed(frame.get("joints_px"), count, f"{where}joints_px of {format}")
     points = [_point(joint, f"{where}joints_px[{row}]") for row, joint in enumerate(joints)]
     sure = frame.get("confidence")
-    sure = [1.0] * count if sure is None else _listed(sure, count, f"{where}confidence of {format}")
+    if sure is None:
+        certain = [0.0 if point == [0, 0] else 1.0 for point in points]
+    else:
+        sure = _listed(sure, count, f"{where}confidence of {format}")
+        certain = _confidences(sure, format == "coco17", where)
+    return to_h36m(torch.tensor(points), torch.tensor(certain, dtype=torch.float32), format)
+
+
+def _confidences(values: list, coco: bool, where: str) -> list[float]:
+    """Numbers from 0 to 1; null and NaN are 0, and COCO's visibilities (0, 1, 2) are 0 or 1."""
+    sure = [0.0 if value is None or value != value else value for value in values]
+    if coco and all(value in (0, 1, 2) and not isinstance(value, bool) for value in sure):
+        return [min(float(value), 1.0) for value in sure]
     for row, value in enumerate(sure):
-        if not _is_number(value) or value < 0:
+        if not _is_number(value) or not 0 <= value <= OVER:
             raise ValueError(
                 f"{where}confidence[{row}]: expected a number from 0 to 1, found {value!r}"
             )
-    return to_h36m(torch.tensor(points), torch.tensor(sure, dtype=torch.float32), format)
+    return sure
 
 
 def _listed(values: object, count: int, what: str) -> list:
@@ -191,7 +224,9 @@ def _listed(values: object, count: int, what: str) -> list:
 
 
 def _point(point: object, what: str) -> list[float]:
-    if point is None or point == [None, None]:
+    if point is None:
+        return [math.nan, math.nan]
+    if isinstance(point, list) and len(point) == 2 and any(x is None or x != x for x in point):
         return [math.nan, math.nan]
     if not isinstance(point, list) or len(point) != 2 or not all(map(_is_number, point)):
         raise ValueError(f"{what}: expected [x, y] in px or null, found {str(point)[:60]}")
