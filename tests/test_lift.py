@@ -11,7 +11,7 @@ import torch
 from tests.forks import same_bits
 from volpose.__main__ import main
 from volpose.camera import Camera
-from volpose.crop import Box, to_crop, to_image
+from volpose.crop import Box, to_image
 from volpose.decode import integral_voxel, limb_lengths, metric_pose
 from volpose.estimator import Estimator
 from volpose.feed import random_stream
@@ -27,15 +27,24 @@ from volpose.lift.bodies import (
 )
 from volpose.lift.cameras import seen_from, turned_to, virtual_cameras
 from volpose.lift.faults import Counted, Faults, Found
-from volpose.lift.heatmaps import Heatmaps, carried, draw_heatmaps, framed
-from volpose.lift.lifter import Lifter, compromise, lift
-from volpose.lift.motions import Motions
+from volpose.lift.heatmaps import Heatmaps, read_heatmaps
+from volpose.lift.lifter import Lifter, compromise, lift, upward
+from volpose.lift.lines import Lines, lines_loss
+from volpose.lift.motions import Motions, narrowed
 from volpose.lift.people import seen_people
-from volpose.lift.training import PERCEPTRON, TASK, VOLUME, LiftFeed, train_lifter
+from volpose.lift.training import (
+    PERCEPTRON,
+    RECIPES,
+    TASK,
+    VOLUME,
+    LiftFeed,
+    distance_loss,
+    train_lifter,
+)
 from volpose.metrics import mpjpe, root_relative
 from volpose.network import NetworkConfig
 from volpose.skeleton import H36M_17
-from volpose.targets import gaussian_volume
+from volpose.targets import coarse_to_fine_targets, gaussian_volume
 from volpose.team import Team
 from volpose.train import fit
 
@@ -176,6 +185,37 @@ def test_the_projected_pose_is_what_the_detector_finds():
     assert torch.allclose(pose, seen.pose, atol=1.0)
 
 
+def test_up_is_where_people_who_stand_have_their_heads():
+    pose = STANDING.repeat(500, 1, 1)
+    seen = seen_people(pose, Counted().find, stream())
+    spine = seen.pose[:, H36M_17.index("thorax")] - seen.pose[:, 0]
+    spine = torch.nn.functional.normalize(spine, dim=-1)
+    assert torch.allclose(seen.up, spine, atol=1e-4)
+
+
+def test_up_turns_with_the_camera_and_has_no_length():
+    camera = Camera.from_values(900, 900, 500, 300)
+    view = turned_to(camera, torch.tensor([[500.0, 300.0], [1400.0, 300.0]]))
+    up = upward(torch.tensor([0.0, -2.0, 0.0]), view)
+    assert torch.allclose(up, torch.tensor([[0.0, -1, 0], [0, -1, 0]]), atol=1e-6)
+    away = upward(torch.tensor([[0.0, 0, 3], [0, 0, 3]]), view)  # a camera that looks up
+    s = math.sqrt(0.5)
+    assert torch.allclose(away, torch.tensor([[0.0, 0, 1], [-s, 0, s]]), atol=1e-5)
+    assert upward(None, view) is None
+    for wrong in ([0.0, 0.0, 0.0], [math.nan, 0.0, 1.0]):
+        with pytest.raises(ValueError, match="up must be a direction"):
+            upward(torch.tensor(wrong), view)
+
+
+def test_half_of_the_people_are_shown_without_knowing_up():
+    config = replace(VOLUME, images=512, samples=6400, batch_size=512)
+    up = LiftFeed(config, motions(512), 0, 1, Team()).read(0)[2]
+    length = up.norm(dim=-1)
+    known = length > 0
+    assert torch.allclose(length[known], torch.tensor(1.0))
+    assert 0.4 < known.float().mean() < 0.6
+
+
 def test_a_camera_turned_to_a_point_sees_it_in_the_middle():
     camera = Camera.from_values(900, 900, 500, 300)
     points = torch.tensor([[500.0, 300.0], [0.0, 600.0], [900.0, 10.0]])
@@ -258,44 +298,70 @@ def test_stand_ins_are_midpoints():
     assert torch.allclose(found.joints[:, H36M_17.index("thorax")], middle)
 
 
-# Heatmaps
+# Heatmaps and volumes
 
 
-def test_heatmaps_are_flat_gaussian_volumes_as_high_as_joints_are_certain():
-    grid = Grid((8, 16, 16), 64.0)
-    joints = 10 + 44 * torch.rand(3, 17, 2)
-    sure = torch.rand(3, 17)
-    sure[0, 5] = 0
-    joints[0, 5] = torch.nan
-    drawn = draw_heatmaps(Found(joints, sure), grid, 1.5)
-    voxels = Grid((1, 16, 16), 64.0).to_voxels(torch.cat([joints, torch.zeros(3, 17, 1)], -1))
-    flat = gaussian_volume(voxels, Grid((1, 16, 16), 64.0), 1.5)[:, :, 0]
-    assert torch.allclose(drawn, sure[..., None, None] * flat, atol=1e-5)
-    assert drawn[0, 5].abs().max() == 0
+def test_heatmaps_say_where_a_joint_is_and_how_sure():
+    box = Box(torch.tensor([[200.0, 300.0]]), torch.tensor([160.0]))
+    grid = Grid((1, 32, 32), 32.0)
+    cells = 8 + 16 * torch.rand(1, 17, 2, generator=stream())
+    height = torch.rand(1, 17, generator=stream(1))
+    at = torch.cat([cells, torch.zeros(1, 17, 1)], -1)
+    drawn = height[..., None, None] * gaussian_volume(grid.to_voxels(at), grid, 1.5)[:, :, 0]
+    found = read_heatmaps(Heatmaps(drawn - 1e-4, box))  # a little below zero, as networks say
+    assert torch.allclose(found.joints, to_image(cells, box, 32.0), atol=1.0)
+    assert torch.allclose(found.confidence, height, atol=0.06)
 
 
-def test_heatmaps_of_a_picture_are_carried_to_where_the_lifter_sees_its_joints():
-    pose = people(20)
-    camera = virtual_cameras(pose, stream())
-    in_camera = camera.to_camera(pose)
-    camera = Camera(camera.focal, camera.center)
-    found = Found(camera.project(in_camera), torch.ones(20, 17))
-    grid, fine = Grid((8, 16, 16), 64.0), Grid((1, 128, 128), 128.0)
-    box = Box.around(found.joints, 1.5)
-    there = Found(to_crop(found.joints, box, 128.0), found.confidence)
-    values = draw_heatmaps(there, fine, 4.0) - 0.01  # below zero, as a network may say
-    crop, view, around = framed(found, camera, 64.0)
-    seen = carried(Heatmaps(values, box), camera, view, around, grid)
-    assert seen.amin() == 0
-    at = grid.to_places(integral_voxel(seen[:, :, None]))[..., :2]
-    assert (at - crop.joints).abs().max() < 1.0  # a quarter of a cell
+def lines(voxels: torch.Tensor, grid: Grid, sigma: float) -> Lines:
+    (target,) = coarse_to_fine_targets(voxels, grid, grid.shape[:1], sigma)
+    return Lines(*target[:3])
 
 
-def test_a_perceptron_takes_no_heatmaps():
-    lifter = Lifter(Estimator.untrained(PERCEPTRON.network))
-    found = Found(32 * torch.rand(1, 17, 2), torch.ones(1, 17))
-    with pytest.raises(ValueError, match="a perceptron takes joints, not heatmaps"):
-        lifter.places(found, heatmaps=torch.zeros(1, 17, 8, 8))
+def test_lines_have_the_volume_and_the_center_that_they_stand_for():
+    grid = Grid((8, 12, 16), 64.0)
+    scores = torch.randn(2, 17, 36, generator=stream())
+    found = Lines.of_scores(scores, grid.shape, 1.0)
+    assert [line.shape[-1] for line in found] == [16, 12, 8]
+    volume = found.volume()
+    assert volume.shape == (2, 17, 8, 12, 16)
+    assert volume.amin() > 0
+    assert torch.allclose(found.center(), integral_voxel(volume), atol=1e-3)
+    x = torch.exp(scores[0, 3, :16]) / torch.exp(scores[0, 3, :16]).sum()
+    assert torch.allclose(found.x[0, 3], math.sqrt(2 * math.pi) * x, atol=1e-5)
+
+
+def test_lines_as_sharp_as_the_target_are_as_high():
+    grid = Grid((16, 16, 16), 64.0)
+    voxels = 5 + 6 * torch.rand(2, 17, 3, generator=stream())
+    target = lines(voxels, grid, 1.0)
+    again = Lines.of_scores(torch.cat(target, -1).clamp(min=1e-9).log(), grid.shape, 1.0)
+    assert torch.allclose(again.x, target.x, atol=2e-3)
+    assert torch.allclose(again.center(), voxels, atol=1e-3)
+
+
+def test_the_loss_of_lines_is_that_of_their_volumes():
+    grid = Grid((8, 12, 16), 64.0)
+    voxels = 2 + 4 * torch.rand(3, 17, 3, generator=stream())
+    voxels[0, 4] = torch.nan
+    (target,) = coarse_to_fine_targets(voxels, grid, (8,), 1.0)
+    found = Lines.of_scores(torch.randn(3, 17, 36, generator=stream(1)), grid.shape, 1.0)
+    drawn = target.volume()
+    off = (found.volume() - drawn).square().sum((-3, -2, -1)) / drawn.square().sum((-3, -2, -1))
+    off[0, 4] = 0
+    assert torch.allclose(lines_loss(found, target), off.mean(), rtol=1e-4)
+    exact = Lines(*target[:3])
+    assert lines_loss(exact, target) < 1e-5
+    nothing = Lines(*(0 * line for line in exact))
+    assert torch.allclose(lines_loss(nothing, target), torch.tensor(50 / 51))
+
+
+def test_distances_let_the_likelier_of_two_places_win():
+    truth = torch.tensor([-1.0, -1.0, -1.0, 1.0, math.nan]).view(5, 1, 1).expand(5, 1, 3)
+    guesses = torch.linspace(-1, 1, 21)
+    losses = [distance_loss(torch.full((5, 1, 3), float(g)), truth) for g in guesses]
+    assert guesses[torch.stack(losses).argmin()] == -1
+    assert torch.allclose(losses[0], torch.tensor(6.0 / 5))
 
 
 def test_given_joints_count_as_far_as_the_network_explains_them():
@@ -311,10 +377,33 @@ def test_given_joints_count_as_far_as_the_network_explains_them():
     assert (mixed - own)[1].abs().max() < 0.05 * noise[1].abs().max()
 
 
+def test_the_studio_adds_poses_with_hips_as_narrow_as_the_markers():
+    both = motions(8).with_studio(6)
+    assert len(both) == 14
+    assert both.subject[-1].startswith("studio S")
+    assert "6 poses of studio train" in both.name
+    assert torch.equal(both.pose[:8], people(8))
+    own = both.pose[8:]
+    assert own[:, 0].abs().max() == 0
+    widths = limb_lengths(own, H36M_17.limbs)[:, 0]
+    assert 75 < widths.min() <= widths.max() < 105
+    thorax, feet = own[:, H36M_17.index("thorax")], own[:, [3, 6]]
+    assert (thorax[:, 2] > feet[..., 2].amax(-1)).float().mean() > 0.5  # z up
+
+
+def test_legs_go_with_the_hips():
+    wide = narrowed(people(5), 2.0)
+    before, after = (limb_lengths(p, H36M_17.limbs) for p in (people(5), wide))
+    hips = [column for column, (parent, _) in enumerate(H36M_17.limbs) if parent == 0][:2]
+    assert torch.allclose(after[:, hips], 2 * before[:, hips])
+    rest = [column for column in range(16) if column not in hips]
+    assert torch.allclose(after[:, rest], before[:, rest], atol=1e-2)
+
+
 # Networks
 
-SMALL = NetworkConfig("lift", (8,), 32, 2, 1, 32, 1.0)
-TINY = replace(VOLUME, network=SMALL, samples=2560, batch_size=32, average=0.9, warmup=10)
+SMALL = NetworkConfig("lift", (8,), 64, 2, 1, 32, 1.0)
+TINY = replace(VOLUME, network=SMALL, samples=12_800, batch_size=64, average=0.9, warmup=10)
 
 
 @pytest.fixture(scope="module")
@@ -339,7 +428,7 @@ def test_a_small_training_beats_the_mean_pose(trained):
 
 
 def test_a_run_that_was_killed_goes_on_exactly(tmp_path):
-    config = replace(TINY, images=64, samples=320)
+    config = replace(TINY, images=64, samples=640)
     fit(config, motions(64), tmp_path / "a", progress=False, task=TASK)
     fit(config, motions(64), tmp_path / "b", progress=False, task=TASK, until=4)
     fit(config, motions(64), tmp_path / "b", progress=False, task=TASK)
@@ -365,21 +454,23 @@ def test_a_mirrored_person_gives_the_mirrored_pose(trained):
     found = seen_people(people(4), Counted().find, stream(), 32.0).found
     twins = list(H36M_17.mirror)
     flipped = torch.tensor([32.0, 0.0]) + torch.tensor([-1.0, 1.0]) * found.joints[:, twins]
-    places = lifter.places(found)[0]
-    back = lifter.places(Found(flipped, found.confidence))[0][:, twins]
+    up = torch.tensor([[0.6, -0.8, 0.0]]).expand(4, 3)
+    places = lifter.places(found, up=up)[0]
+    other = up * torch.tensor([-1.0, 1.0, 1.0])
+    back = lifter.places(Found(flipped, found.confidence), up=other)[0][:, twins]
     assert torch.allclose(places[..., 2], back[..., 2], atol=0.5)
     assert torch.allclose(places[..., 0], 32 - back[..., 0], atol=0.05)
 
 
 def test_the_perceptron_learns_too(tmp_path):
     network = replace(PERCEPTRON.network, features=64)
-    recipe = replace(PERCEPTRON, network=network, samples=19_200, learning_rate=3e-3, warmup=10)
+    recipe = replace(PERCEPTRON, network=network, samples=12_800, batch_size=64, warmup=10)
     lifter = train_lifter(recipe, motions(512), tmp_path, progress=False)
     seen = seen_people(people(100, seed=7), Counted().find, stream(3), lifter.grid.crop_size)
     off = lifter.places(seen.found)[0][..., 2] - seen.places[..., 2]
     assert off.abs().mean() < 0.8 * seen.places[..., 2].abs().mean()
     with pytest.raises(ValueError, match="has no volume"):
-        lifter.volume(torch.zeros(1, 17, 16, 16))
+        lifter.volume(seen.found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -388,7 +479,7 @@ class Knowing(Lifter):
 
     truth: torch.Tensor | None = None
 
-    def places(self, found, mirror=True, heatmaps=None):
+    def places(self, found, mirror=True, up=None):
         return self.truth, found.confidence
 
 
@@ -424,10 +515,27 @@ def test_the_shipped_lifter_knows_people_it_has_never_seen():
     assert (lifted.root_mm[:, 2] / seen.pose[:, 0, 2] - 1).abs().median() < 0.15
 
 
+def test_joints_beyond_the_crop_have_no_confidence():
+    pose = people(20)
+    seen = seen_people(pose, Counted().find, stream(5), 256.0)
+    whole = Found(to_image(seen.found.joints, seen.box), torch.ones(20, 17))
+    sure = torch.zeros(20, 17)
+    head = [j for j, name in enumerate(H36M_17.joints) if name in ("thorax", "nose", "head_top")]
+    head += [H36M_17.index(f"{side}_shoulder") for side in ("left", "right")]
+    sure[:, head] = 1
+    lifter = Lifter.load("lift-mocap")
+    cut = lift(Found(whole.joints, sure), seen.view, lifter).confidence
+    feet = [H36M_17.index(f"{side}_ankle") for side in ("left", "right")]
+    assert cut[:, feet].max() == 0
+    assert cut[:, head].min() > 0
+    assert lift(whole, seen.view, lifter).confidence.min() > 0
+
+
 # The command
 
 
-def test_the_command_trains_and_evaluates(tmp_path, capsys):
+def test_the_command_trains_and_evaluates(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(RECIPES, "volume", replace(VOLUME, batch_size=32))
     names = [n.replace("left_", "l_").replace("right_", "r_") for n in H36M_17.joints]
     count = 80
     archive = {
@@ -443,7 +551,11 @@ def test_the_command_trains_and_evaluates(tmp_path, capsys):
     np.savez(tmp_path / "people.npz", **archive)
     data = ["--data", f"mocap:{tmp_path / 'people.npz'}"]
     run, out = tmp_path / "run", tmp_path / "errors.json"
-    assert main(["lift", "train", *data, "--samples", "64", "--out", str(run)]) == 0
+    train = ["lift", "train", *data, "--samples", "64", "--studio", "20", "--out", str(run)]
+    assert main(train) == 0
+    card = Estimator.load(run / "weights.safetensors").card
+    assert "76 poses" in card["data"]
+    assert "20 poses of studio train" in card["data"]
     weights = str(run / "weights.safetensors")
     assert main(["lift", "evaluate", weights, *data, "--step", "1", "--json", str(out)]) == 0
     result = json.loads(out.read_text())

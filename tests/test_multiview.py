@@ -1,5 +1,8 @@
 """Cameras around a point agree on it, and a comparison measures what it says."""
 
+import math
+from types import SimpleNamespace
+
 import footage
 import multiview
 import pytest
@@ -78,7 +81,8 @@ def test_swapped_legs_are_noticed():
 def test_errors_with_and_without_turn_and_size():
     truth = multiview.in_h36m(POINTS)
     truth = truth - truth[:, :1]
-    other = multiview.turned_back(truth, torch.tensor(0.3))
+    c, s = math.cos(0.3), math.sin(0.3)
+    other = truth @ torch.tensor([[c, s, 0], [-s, c, 0], [0, 0, 1]])
     error = {k: float(v) for k, v in multiview.errors(other, truth).items()}
     assert error["MPJPE mm"] > 20
     assert error["in depth mm"] == 0
@@ -88,7 +92,7 @@ def test_errors_with_and_without_turn_and_size():
     assert error["PA-MPJPE mm"] == pytest.approx(0, abs=0.1)
 
 
-def test_a_leaning_camera_is_turned_level():
+def test_a_camera_tells_how_it_leans():
     angle = torch.tensor(0.4)
     c, s = angle.cos(), angle.sin()
     roll = torch.tensor([[c, s, 0], [-s, c, 0], [0, 0, 1]])  # undoes a turn by the angle
@@ -96,11 +100,23 @@ def test_a_leaning_camera_is_turned_level():
     turn, down = multiview.lean(rolled)
     torch.testing.assert_close(turn, angle.expand(4), atol=1e-4, rtol=0)
     torch.testing.assert_close(down, multiview.lean(CAMERAS)[1], atol=1e-4, rtol=0)
-    seen = rolled.project(rolled.to_camera(POINTS.view(1, -1, 3))).view(4, 2, 33, 2)
-    found, level = film(seen).found(0), film().found(0)
-    torch.testing.assert_close(
-        multiview.turned(found, film().camera(0), turn[0]).joints, level.joints, atol=0.1, rtol=0
-    )
+
+
+def test_methods_that_know_up_are_told_the_world_z_as_the_view_has_it(monkeypatch):
+    asked = []
+
+    def lifted(found, camera, lifter, *_, up=None):
+        asked.append(up)
+        return SimpleNamespace(pose_mm=torch.zeros(2, 17, 3))
+
+    monkeypatch.setattr(multiview, "lift", lifted)
+    monkeypatch.setattr(multiview, "lift_film", lifted)
+    multiview.methods(film(), 2, None, torch.ones(2, dtype=torch.bool))
+    told = [up for up in asked if up is not None]
+    assert len(told) == 2
+    world_up = CAMERAS[2].to_camera(TARGET[None] + torch.tensor([0, 0, 100.0]))
+    for up in told:
+        torch.testing.assert_close(100 * up, (world_up - CAMERAS[2].to_camera(TARGET[None]))[0])
 
 
 def test_a_calibration_is_read():

@@ -24,7 +24,7 @@ from volpose.data.samples import Batch
 from volpose.decode import metric_pose
 from volpose.estimator import Estimator
 from volpose.lift.faults import Found
-from volpose.lift.heatmaps import Heatmaps
+from volpose.lift.heatmaps import Heatmaps, read_heatmaps
 from volpose.lift.lifter import Lifter, lift
 from volpose.metrics import mpjpe, pa_mpjpe, root_relative
 from volpose.run import hardware
@@ -38,7 +38,7 @@ def main(name: str = "studio-laptop-wild", lifter_name: str = "lift-mocap") -> N
     """Measure, print and write."""
     torch.set_num_threads(1)
     estimator = pretrained.load(name).at_precision("auto")
-    lifter = Lifter.load(lifter_name).at_precision("auto")
+    lifter = Lifter.load(lifter_name)
     size = estimator.config.image_size
     studio = Studio("test", size=size, count=PICTURES, variation=VARIATION)
     errors = defaultdict(list)
@@ -74,15 +74,15 @@ def poses(estimator: Estimator, lifter: Lifter, batch: Batch) -> dict[str, Tenso
     certain = torch.ones_like(sure)
     own = metric_pose(places, batch.box, camera, depth, size)
 
-    def lifted(given: Found, heatmaps: Heatmaps | None = None) -> Tensor:
-        return lift(given, camera, lifter, depth, heatmaps=heatmaps).pose_mm
+    def lifted(given: Found) -> Tensor:
+        return lift(given, camera, lifter, depth).pose_mm
 
     return {
         "the network's own volume": root_relative(own),
         "true joints, lifted": lifted(Found(batch.joints, certain)),
         "its joints, lifted": lifted(Found(found.joints, certain)),
         "its joints and peaks, lifted": lifted(found),
-        "its heatmaps, lifted": lifted(found, Heatmaps(volume.amax(2), batch.box)),
+        "its heatmaps, lifted": lifted(read_heatmaps(Heatmaps(volume.amax(2), batch.box))),
     }
 
 

@@ -13,7 +13,6 @@ of depth, no single view knew.
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -27,7 +26,6 @@ from triangulate import agree, reprojection
 from volpose import __version__
 from volpose.camera import Camera
 from volpose.lift.cameras import turned_to
-from volpose.lift.faults import Found
 from volpose.lift.film import CALM, lift_film
 from volpose.lift.formats import to_h36m
 from volpose.lift.lifter import Lifter, lift
@@ -42,7 +40,7 @@ LEGS, ARMS = ("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")
 OWN = [j for j, name in enumerate(H36M_17.joints) if name.endswith(LEGS + ARMS)]
 SETS = {"12 joints": OWN, "17 joints": list(range(17))}
 EXAMPLE = ("cam04", 25)  # view and frame of the book's figure
-SHOWN = ("MediaPipe", "lifted", "lifted, level")  # there
+SHOWN = ("MediaPipe", "lifted", "lifted, up known")  # there
 
 
 # ---- the truth ------------------------------------------------------------------------------
@@ -123,36 +121,19 @@ def methods(
     detector = turned_to(camera, found.joints[:, H36M_17.root]).to_world(landmarks)
     calm = detector.clone()
     calm[own] = torch.from_numpy(gaussian_filter1d(detector[own].numpy(), CALM * fps, axis=0))
-    angle = lean(footage.cameras)[0][view]
-    level = turned(found, camera, angle)
+    up = footage.cameras.rotation[view][:, 2]  # the world's z in the camera's frame
     poses = {
         "MediaPipe as it is": landmarks,
         "MediaPipe": detector,
         "lifted": lift(found, camera, lifter).pose_mm,
         "lifted, focal length guessed": lift(found, guess, lifter).pose_mm,
-        "lifted, level": turned_back(lift(level, camera, lifter).pose_mm, angle),
+        "lifted, up known": lift(found, camera, lifter, up=up).pose_mm,
         "MediaPipe, smoothed": calm,
         "film": lift_film(found, camera, lifter, fps).pose_mm,
         "film, focal length guessed": lift_film(found, guess, lifter, fps).pose_mm,
-        "film, level": turned_back(lift_film(level, camera, lifter, fps).pose_mm, angle),
+        "film, up known": lift_film(found, camera, lifter, fps, up=up).pose_mm,
     }
     return {name: root_relative(pose) for name, pose in poses.items()}
-
-
-def turned(found: Found, camera: Camera, angle: Tensor) -> Found:
-    """The joints in a picture that is turned about the optical axis, clockwise, radians."""
-    rays = (found.joints - camera.center) / camera.focal
-    return Found(rays @ _plane(angle).mT * camera.focal + camera.center, found.confidence)
-
-
-def turned_back(pose: Float[Tensor, "*batch 3"], angle: Tensor) -> Float[Tensor, "*batch 3"]:
-    """A pose of the turned camera in the frame of the camera itself."""
-    return torch.cat([pose[..., :2] @ _plane(angle), pose[..., 2:]], -1)
-
-
-def _plane(angle: Tensor) -> Float[Tensor, "2 2"]:
-    c, s = math.cos(angle), math.sin(angle)
-    return torch.tensor([[c, -s], [s, c]])
 
 
 # ---- the comparison -------------------------------------------------------------------------

@@ -23,13 +23,13 @@ from volpose import __version__
 from volpose.camera import Camera
 from volpose.crop import Box
 from volpose.data.mocap import read_mocap
-from volpose.decode import metric_pose, peak_voxel
+from volpose.decode import integral_voxel, metric_pose, peak_voxel
 from volpose.estimator import DECODERS
 from volpose.feed import random_stream
 from volpose.lift.cameras import virtual_cameras
 from volpose.lift.faults import Counted, Found
 from volpose.lift.film import lift_film
-from volpose.lift.heatmaps import MARGIN, draw_heatmaps, framed
+from volpose.lift.heatmaps import MARGIN, framed
 from volpose.lift.lifter import OWN_ERROR, Lifter, compromise, lift
 from volpose.lift.people import seen_people
 from volpose.metrics import root_relative
@@ -47,7 +47,7 @@ STREAM = 5
 def main(data: str, name: str = "lift-mocap") -> None:
     """Measure a lifting network and write the result."""
     torch.set_num_threads(1)
-    lifter = Lifter.load(name).at_precision("auto")
+    lifter = Lifter.load(name)
     people = read_mocap(Path(data.removeprefix("mocap:")).expanduser(), "test")
     pose = people.camera[people.camera_of].to_world(people.pose)
     pose = pose - pose[:, :1]
@@ -80,8 +80,7 @@ def pictures(lifter: Lifter, pose: Tensor) -> dict:
     for part in pose.split(BATCH):
         seen = seen_people(part, Counted(NOISE, MISSING).find, generator, grid.crop_size)
         truth, depth = root_relative(seen.pose), seen.pose[:, 0, 2]
-        heatmaps = draw_heatmaps(seen.found, grid, lifter.network.config.sigma)
-        volume = tally.time("network", lambda h=heatmaps: lifter.volume(h), len(part))
+        volume = tally.time("network", lambda s=seen: lifter.volume(s.found), len(part))
         methods = {name: lambda v=volume, d=d: d(v) for name, d in DECODERS.items()}
         methods["pictorial structures"] = lambda v=volume, s=seen, d=depth: pictorial_structures(
             candidates(v), grid, skeleton, lengths, s.box, s.view, d
@@ -143,8 +142,7 @@ def filtered(lifter: Lifter, found: Found, camera: Camera) -> Tensor:
     """Poses in the camera's frame from volumes that were filtered in time."""
     size, grid = lifter.grid.crop_size, lifter.grid
     crop, view, box = framed(found, camera, size)
-    heatmaps = draw_heatmaps(crop, grid, lifter.network.config.sigma)
-    places = grid.to_places(peak_voxel(steady_volumes(lifter.volume(heatmaps, mirror=True))))
+    places = grid.to_places(integral_voxel(steady_volumes(lifter.volume(crop))))
     places[:, 0, 2] = 0
     flat = compromise(crop, places[..., :2], OWN_ERROR * size)
     places = torch.cat([flat, places[..., 2:]], -1)

@@ -10,11 +10,8 @@ from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from volpose.model import CoarseToFine, Residual, Stage, check_z_bins
-
-FOLD = 2  # cells of a heatmap, along each side, that become channels
 
 
 class Decoupled(nn.Module):
@@ -52,46 +49,6 @@ class Decoupled(nn.Module):
     def lift(self, heatmaps: Float[Tensor, "batch joints 1 height width"]) -> Tensor:
         """The second half alone: 2D heatmaps -> (B, J, d, H, W) volume."""
         return self.heatmaps_to_volume(self.enter(heatmaps.flatten(1, 2)))[1]
-
-
-class HeatmapsToVolume(nn.Module):
-    """The second half on its own, built to be fast: it works at half the heatmaps' resolution.
-
-    Drawn heatmaps hold a joint's place between the cells, so blocks of 2 x 2 cells become
-    channels before the hourglass, and cells again after it: four times as many poses a second, or
-    wider layers.
-
-    Args:
-        z_bins: (d,): the volume.
-        num_joints, features, hourglass_depth, residuals: as in `CoarseToFine`.
-
-    Raises:
-        ValueError: ``z_bins`` names more than one volume.
-
-    Paper: Sec. 3.3, which names no layers.
-    """
-
-    def __init__(
-        self,
-        num_joints: int = 17,
-        z_bins: Sequence[int] = (64,),
-        features: int = 256,
-        hourglass_depth: int = 4,
-        residuals: int = 1,
-    ) -> None:
-        super().__init__()
-        self.z_bins = check_z_bins(z_bins)
-        if len(self.z_bins) != 1:
-            raise ValueError(f"z_bins of a lifting network must be (d,), got {z_bins}")
-        self.enter = entrance(num_joints * FOLD**2, features)
-        depth = self.z_bins[0] * FOLD**2
-        self.to_volume = Stage(num_joints, depth, features, hourglass_depth, residuals)
-
-    def forward(self, heatmaps: Float[Tensor, "batch joints height width"]) -> list[Tensor]:
-        """2D heatmaps -> [volume (B, J, d, H, W)]."""
-        folded = self.to_volume(self.enter(F.pixel_unshuffle(heatmaps, FOLD)))[1]
-        channels = F.pixel_shuffle(folded.flatten(1, 2), FOLD)  # (B, J*d, H, W), joint-major
-        return [channels.unflatten(1, (-1, self.z_bins[0]))]
 
 
 def entrance(channels: int, features: int) -> nn.Sequential:

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, fields
 
 from torch import nn
 
-from volpose.decoupled import Decoupled, HeatmapsToVolume
+from volpose.decoupled import Decoupled
 from volpose.grid import Grid
-from volpose.lift.perceptron import Perceptron
+from volpose.lift.networks import JointsToVolume, Perceptron
 from volpose.model import CoarseToFine, CoordinateRegression
 from volpose.released import ReleasedCoarseToFine
 from volpose.skeleton import SKELETONS
@@ -74,7 +74,8 @@ class NetworkConfig:
         if self.kind == "lift-perceptron":
             return Perceptron(joints, self.features, self.residuals)
         if self.kind == "lift":
-            return HeatmapsToVolume(joints, self.z_bins, *size)
+            rest = (joints, self.features, self.residuals)
+            return JointsToVolume(self.grid.shape, self.sigma, *rest)
         return (Decoupled if self.kind == "decoupled" else CoarseToFine)(joints, self.z_bins, *size)
 
     def to_json(self) -> dict:

@@ -114,6 +114,16 @@ def seen_from(
     return view.project(view.to_camera(rays))
 
 
+def directions(view: Camera, up: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+    """Directions in a camera's frame, as the same camera has them that was turned.
+
+    Args:
+        view: what `turned_to` gave.
+        up: in the frame of the camera that it was given.
+    """
+    return (view.rotation @ up[..., None])[..., 0]
+
+
 def _about(axis: int, angle: Tensor) -> Float[Tensor, "*batch 3 3"]:
     """Turns about one of the camera's axes x, y, z."""
     one, zero = torch.ones_like(angle), torch.zeros_like(angle)

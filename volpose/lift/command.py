@@ -14,10 +14,11 @@ from volpose.lift.evaluate import evaluate_lifter, report
 from volpose.lift.lifter import Lifter
 from volpose.lift.motions import Motions
 from volpose.lift.training import RECIPES, train_lifter
-from volpose.precision import PRECISIONS, keep_freed_memory
+from volpose.precision import keep_freed_memory
 from volpose.storage import write_text
 
 KIND = "mocap:"
+STUDIO = 12_500  # one pose in five
 
 
 def add_arguments(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
@@ -38,6 +39,8 @@ def _add_train(parser: argparse.ArgumentParser, positive: Callable[[str], int]) 
     _add_data(parser)
     parser.add_argument("--network", choices=RECIPES, default="volume")
     parser.add_argument("--samples", type=positive, help="poses to see in all")
+    words = f"poses of the studio beside the motion capture, 0 for none; default: {STUDIO:,}"
+    parser.add_argument("--studio", type=whole, default=STUDIO, metavar="N", help=words)
     parser.add_argument("--threads", type=positive, default=1)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/lift-NETWORK")
 
@@ -49,25 +52,34 @@ def _train(options: argparse.Namespace) -> None:
     folder = options.out or Path("runs") / f"lift-{options.network}"
     keep_freed_memory()
     torch.set_num_threads(options.threads)
-    train_lifter(recipe, _motions(options.data, "train"), folder)
+    motions = _motions(options.data, "train")
+    if options.studio:
+        motions = motions.with_studio(options.studio)
+    train_lifter(recipe, motions, folder)
     print(f"trained: {folder / 'weights.safetensors'}; loss curve: {folder / 'log.csv'}")
+
+
+def whole(text: str) -> int:
+    """A whole number that is not negative."""
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(text)
 
 
 def _add_evaluate(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
     parser.set_defaults(run=_evaluate)
     parser.add_argument("weights", metavar="NAME", help="shipped name or weights file")
     _add_data(parser)
+    parser.add_argument("--split", choices=("train", "test"), default="test", help="default: test")
     parser.add_argument("--step", type=positive, default=3, help="every n-th frame; default: 3")
     parser.add_argument("--no-mirror", action="store_true", help="half the time")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of convolutions")
     parser.add_argument("--json", type=Path, metavar="OUT", required=True)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    lifter = Lifter.load(options.weights).at_precision(options.precision)
-    motions = _motions(options.data, "test", options.step)
+    lifter = Lifter.load(options.weights)
+    motions = _motions(options.data, options.split, options.step)
     result = evaluate_lifter(lifter, motions, not options.no_mirror)
-    result["precision"] = options.precision
     write_text(options.json, json.dumps(result, indent=1) + "\n")
     print(report(result))
     print(f"written: {options.json}")

@@ -1,4 +1,4 @@
-"""What the lifting network sees, one heatmap for each joint: drawn, or those of another network."""
+"""What the lifting network sees: joints, or another network's heatmaps, in a crop of the person."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from volpose.camera import Camera
 from volpose.crop import Box, to_crop, to_image
-from volpose.grid import Grid
+from volpose.decode import confidence, integral_voxel
 from volpose.lift.cameras import seen_from, turned_to
 from volpose.lift.faults import Found
-from volpose.targets import gaussian
 
 MARGIN = 1.25
 
@@ -31,25 +29,22 @@ class Heatmaps(NamedTuple):
     box: Box
 
 
-def draw_heatmaps(
-    found: Found, grid: Grid, sigma: float = 1.0, blur: Float[Tensor, "batch joints"] | None = None
-) -> Float[Tensor, "batch joints height width"]:
-    """One Gaussian for each joint, as high as the joint is certain; zeros for a missing one.
+def read_heatmaps(heatmaps: Heatmaps) -> Found:
+    """What the second half takes of heatmaps: where the joints are, and how high the peaks.
 
     Args:
-        found: joints in crop pixels of the grid.
-        grid: H, W and the size of the crop.
-        sigma: voxels.
-        blur: factors of sigma, for each joint.
+        heatmaps: of a network for pictures; what is below zero counts as zero.
 
-    Paper: Sec. 3.3; as Eq. 2 with one slice.
+    Returns:
+        The centers of mass, px of the camera's picture; the peaks' heights, clamped to [0, 1].
+
+    Paper: Sec. 3.3.
     """
-    there = found.confidence[..., None] > 0
-    at = torch.where(there, found.joints, 0.0) / found.joints.new_tensor(grid.voxel_size[:2]) - 0.5
-    spread = sigma * (torch.ones_like(found.confidence) if blur is None else blur)[..., None]
-    _, height, width = grid.shape
-    x, y = (gaussian(at[..., axis], count, spread) for axis, count in enumerate((width, height)))
-    return (found.confidence[..., None] * y)[..., None] * x[..., None, :]
+    flat = heatmaps.values[:, :, None]  # volumes of one slice
+    height, width = flat.shape[-2:]
+    cells = integral_voxel(flat)[..., :2] + 0.5
+    at = to_image(cells / cells.new_tensor([width, height]), heatmaps.box, 1.0)
+    return Found(at, confidence(flat))
 
 
 def framed(
@@ -78,28 +73,3 @@ def framed(
     box = Box.around(Found(seen, sure).known(), 1.0)
     box = Box(box.center, box.side * margin)
     return Found(to_crop(seen, box, crop_size), sure), view, box
-
-
-def carried(
-    heatmaps: Heatmaps, camera: Camera, view: Camera, box: Box, grid: Grid
-) -> Float[Tensor, "batch joints height width"]:
-    """Heatmaps of a crop of the camera's picture as they appear in the lifting network's crop.
-
-    Args:
-        heatmaps: of the camera's picture.
-        camera, view, box: what `framed` was given, and what it gave.
-        grid: of the lifting network.
-
-    Returns:
-        Interpolated between cells; 0 outside of the given crops, and never below.
-
-    Paper: Sec. 3.3, where both halves see the same crop.
-    """
-    _, height, width = grid.shape
-    x, y = ((torch.arange(n) + 0.5) / n * grid.crop_size for n in (width, height))
-    cells = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).flatten(0, 1)
-    cells = cells.expand(len(heatmaps.values), -1, -1)
-    rays = view.back_project(to_image(cells, box, grid.crop_size), torch.ones_like(cells[..., 0]))
-    at = to_crop(camera.project(view.to_world(rays)), heatmaps.box, 2.0) - 1
-    at = at.unflatten(1, (height, width))
-    return F.grid_sample(heatmaps.values.clamp(min=0), at, align_corners=False)

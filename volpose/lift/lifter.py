@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import repeat
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,15 +16,19 @@ from volpose.decode import confidence, integral_voxel, metric_pose, root_depth_f
 from volpose.estimator import Estimator
 from volpose.evaluate import TRUSTED
 from volpose.grid import Grid
+from volpose.lift.cameras import directions
 from volpose.lift.faults import FEWEST, Found
-from volpose.lift.heatmaps import Heatmaps, carried, draw_heatmaps, framed
+from volpose.lift.heatmaps import framed
 from volpose.metrics import root_relative
 from volpose.network import LIFTING
 from volpose.skeleton import H36M_17, mirror_joints
 
 BATCH = 64
-# of the crop's side: about how well the network itself places a joint in x and y
-OWN_ERROR = 0.005
+# of the crop's side: how well the network places perfect joints of the people it was trained on,
+# root mean square of x and y
+OWN_ERROR = 0.002
+EDGE = 1 / 32  # of the crop's side, from the outermost voxels
+MIRROR = (-1.0, 1.0, 1.0)  # what becomes of x, y, z in a mirror image
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,42 +63,34 @@ class Lifter:
         """Of the volume."""
         return self.network.grid
 
-    def at_precision(self, precision: str) -> Lifter:
-        """The same, convolving in another number format, see `Estimator.at_precision`."""
-        if self.network.config.kind == "lift-perceptron":  # nothing to convolve
-            return self
-        return replace(self, network=self.network.at_precision(precision))
-
     @torch.no_grad()
     def volume(
-        self, heatmaps: Float[Tensor, "batch joints height width"], mirror: bool = False
+        self, found: Found, mirror: bool = True, up: Float[Tensor, "batch 3"] | None = None
     ) -> Float[Tensor, "batch joints depth height width"]:
-        """The volume for heatmaps of any detector, fp32.
+        """The volumes of the joints of people, fp32.
 
         Args:
-            heatmaps: of the grid's height and width.
+            found: x, y in pixels of the grid's crop.
             mirror: average with the mirror image's volume.
+            up: which way is up, in the frame of the camera that looks at the person; 0 for a
+                person of whom it is not known, None for all.
 
         Raises:
             ValueError: the network has no volume, or its weights are damaged.
         """
-        model = self.network.model.eval()
         if self.network.config.kind == "lift-perceptron":
             raise ValueError("a perceptron has no volume")
-        heatmaps = heatmaps.to(next(model.parameters()).dtype)
-        volume = model(heatmaps.contiguous(memory_format=torch.channels_last))[0].float()
+        one, other = self._both(found, mirror, up)
+        volume = one.volume()
+        if other is not None:
+            volume = (volume + other.volume().flip(-1)[:, list(H36M_17.mirror)]) / 2
         if not bool(volume.isfinite().all()):
             raise ValueError("the network's volume is not finite: its weights are damaged")
-        if not mirror:
-            return volume
-        twins = list(H36M_17.mirror)
-        return (volume + self.volume(heatmaps[:, twins].flip(-1)).flip(-1)[:, twins]) / 2
+        return volume
 
+    @torch.no_grad()
     def places(
-        self,
-        found: Found,
-        mirror: bool = True,
-        heatmaps: Float[Tensor, "batch 17 height width"] | None = None,
+        self, found: Found, mirror: bool = True, up: Float[Tensor, "batch 3"] | None = None
     ) -> tuple[Float[Tensor, "batch 17 3"], Float[Tensor, "batch 17"]]:
         """Joints in a crop -> places and confidences.
 
@@ -104,25 +99,16 @@ class Lifter:
         two agree, see `compromise`.
 
         Args:
-            found: x, y in pixels of the grid's crop.
-            mirror: average with the mirror image.
-            heatmaps: of the grid; drawn around the joints without.
+            found, mirror, up: as in `volume`.
 
         Returns:
             x, y in crop pixels and z in mm from the root, whose own z is 0; heights of the
-            volume's peaks in [0, 1] (a perceptron: the given confidences).
-
-        Raises:
-            ValueError: heatmaps for a perceptron.
+            volume's peaks in [0, 1], 0 for a joint on the border of the crop, which is somewhere
+            beyond it (a perceptron: the given confidences).
         """
-        if heatmaps is not None and self.network.config.kind == "lift-perceptron":
-            raise ValueError("a perceptron takes joints, not heatmaps")
-        seen = repeat(None) if heatmaps is None else heatmaps.split(BATCH)
-        found_parts = zip(*(t.split(BATCH) for t in found), strict=True)
-        parts = [
-            self._places(Found(*part), maps, mirror)
-            for part, maps in zip(found_parts, seen, strict=False)
-        ]
+        up = torch.zeros(len(found.joints), 3) if up is None else up
+        given = zip(*(part.split(BATCH) for part in (*found, up)), strict=True)
+        parts = [self._places(Found(joints, sure), mirror, up) for joints, sure, up in given]
         places, sure = (torch.cat(column) for column in zip(*parts, strict=True))
         places[:, H36M_17.root, 2] = 0
         flat = compromise(found, places[..., :2], OWN_ERROR * self.grid.crop_size)
@@ -144,23 +130,29 @@ class Lifter:
         limbs, lengths, size = H36M_17.limbs, self.network.mean_limbs(), self.grid.crop_size
         return root_depth_from_limbs(places, box, view, limbs, lengths, size, trusted=TRUSTED)
 
-    def _places(self, found: Found, heatmaps: Tensor | None, mirror: bool) -> tuple[Tensor, Tensor]:
-        if self.network.config.kind == "lift-perceptron":
-            return self._regressed(found, mirror), found.confidence
-        if heatmaps is None:
-            heatmaps = draw_heatmaps(found, self.grid, self.network.config.sigma)
-        volume = self.volume(heatmaps, mirror)
-        return self.grid.to_places(integral_voxel(volume)), confidence(volume)
+    def _places(self, found: Found, mirror: bool, up: Tensor) -> tuple[Tensor, Tensor]:
+        if self.network.config.kind == "lift":
+            volume = self.volume(found, mirror, up)
+            voxels = integral_voxel(volume)
+            last = voxels.new_tensor(volume.shape[:-3:-1]) - 1  # along x and y
+            edge = EDGE * (last + 1)
+            inside = ((voxels[..., :2] > edge) & (voxels[..., :2] < last - edge)).all(-1)
+            return self.grid.to_places(voxels), torch.where(inside, confidence(volume), 0.0)
+        places, other = self._both(found, mirror, up)
+        if other is not None:
+            places = (places + mirror_joints(other, H36M_17) * other.new_tensor(MIRROR)) / 2
+        return self.grid.to_places(self.grid.from_unit(places)), found.confidence
 
-    @torch.no_grad()
-    def _regressed(self, found: Found, mirror: bool) -> Tensor:
+    def _both(self, found: Found, mirror: bool, up: Tensor | None) -> tuple:
+        """What the network says of people, and of their mirror images if they are asked for."""
+        model = self.network.model.eval()
         unit = 2 * found.joints / self.grid.crop_size - 1
-        places = self.network.model.eval()(unit, found.confidence)
-        if mirror:
-            turn = unit.new_tensor([-1.0, 1.0, 1.0])
-            twins = mirror_joints(unit * turn[:2], H36M_17), found.confidence[:, H36M_17.mirror]
-            places = (places + mirror_joints(self.network.model(*twins), H36M_17) * turn) / 2
-        return self.grid.to_places(self.grid.from_unit(places))
+        up = unit.new_zeros(len(unit), 3) if up is None else up
+        one = model(unit, found.confidence, up)
+        if not mirror:
+            return one, None
+        turn, twins = unit.new_tensor(MIRROR), list(H36M_17.mirror)
+        return one, model(unit[:, twins] * turn[:2], found.confidence[:, twins], up * turn)
 
 
 def compromise(
@@ -183,6 +175,24 @@ def compromise(
     spread = off.square().sum((-2, -1)) / (2 * seen.sum((-2, -1))).clamp(min=1)
     weight = (own_error**2 / spread.clamp(min=1e-12)).clamp(max=1.0)
     return own + weight[:, None, None] * off
+
+
+def upward(up: Float[Tensor, "*frames 3"] | None, view: Camera) -> Float[Tensor, "frames 3"] | None:
+    """Which way is up to cameras that were turned to people.
+
+    Args:
+        up: in the frame of the camera itself, one or one for each person, of any length.
+        view: as `volpose.lift.heatmaps.framed` turned it.
+
+    Raises:
+        ValueError: up is no direction.
+    """
+    if up is None:
+        return None
+    length = up.norm(dim=-1, keepdim=True)
+    if not bool(((length > 0) & length.isfinite()).all()):
+        raise ValueError(f"up must be a direction in the camera's frame, got {up.tolist()}")
+    return directions(view, (up / length).expand(len(view.rotation), 3))
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +218,7 @@ def lift(
     lifter: Lifter,
     root_depth: Float[Tensor, " frames"] | None = None,
     mirror: bool = True,
-    heatmaps: Heatmaps | None = None,
+    up: Float[Tensor, "*frames 3"] | None = None,
 ) -> Lifted:
     """Lift 2D joints to metric poses.
 
@@ -220,10 +230,12 @@ def lift(
         root_depth: of the pelvis along the optical axis, mm. Without it the depth is the one at
             which the limbs are closest to the mean lengths of the training's bodies.
         mirror: average with the mirror image.
-        heatmaps: of the network that found the joints; drawn around the joints without.
+        up: which way is up in the camera's frame (x right, y down, z away), of any length:
+            (0, -1, 0) for a level camera. None where it is not known.
 
     Raises:
-        ValueError: fewer than four joints of a frame are known, or all lie in one point.
+        ValueError: fewer than four joints of a frame are known, or all lie in one point; up is no
+            direction.
 
     Paper: Sec. 3.3; Sec. 4.3 from places to mm.
     """
@@ -234,8 +246,7 @@ def lift(
     at_origin = Camera(camera.focal, camera.center)
     size = lifter.grid.crop_size
     crop, view, box = framed(found, at_origin, size)
-    seen = None if heatmaps is None else carried(heatmaps, at_origin, view, box, lifter.grid)
-    places, sure = lifter.places(crop, mirror, seen)
+    places, sure = lifter.places(crop, mirror, upward(up, view))
     if root_depth is None:
         depth = lifter.root_depth(places, box, view)
     else:

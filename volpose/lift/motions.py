@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from volpose.data.mocap import read_mocap
+from volpose.skeleton import H36M_17
+from volpose.studio import Studio
+from volpose.studio.dataset import SMALLEST
 
+VARIATION, BATCH = "hard", 500
+NARROW = 0.76  # the hips of the markers against those of the studio's bodies
 LICENCE = (
     "CC BY 4.0; trained on motion capture obtained from mocap.cs.cmu.edu, a database created with "
     "funding from NSF EIA-0196217"
@@ -61,6 +68,24 @@ class Motions:
         name = f"motion capture {split}{share}, {len(pose)} poses, sha256 {told}"
         return cls(pose, subject, name)
 
+    def with_studio(self, count: int) -> Motions:
+        """These poses and some of the studio's training actors, who do other things.
+
+        Args:
+            count: poses of the studio, of its setting ``hard``, where actors do more than their
+                actions ask for. Their hips are made as narrow as markers say they are.
+        """
+        studio = Studio("train", size=SMALLEST, variation=VARIATION, count=count)
+        parts = [studio.poses(rows.tolist()) for rows in torch.arange(count).split(BATCH)]
+        pose = torch.cat(parts)
+        pose = narrowed(pose - pose[:, : H36M_17.root + 1], NARROW)
+        names = [f"studio {studio.shot(index).subject}" for index in range(count)]
+        return Motions(
+            torch.cat([self.pose, pose]),
+            np.concatenate([self.subject, np.array(names)]),
+            f"{self.name}; and {count} poses of {studio}",
+        )
+
     @property
     def licence(self) -> str:
         """Of weights that were trained on it."""
@@ -75,3 +100,17 @@ class Motions:
     def batch(self, indices: list[int]) -> Poses:
         """The poses with these numbers."""
         return Poses(self.pose[indices], self.subject[indices].tolist())
+
+
+def narrowed(pose: Float[Tensor, "n 17 3"], factor: float) -> Float[Tensor, "n 17 3"]:
+    """People whose hips are closer together, or further apart; legs go with them.
+
+    Args:
+        pose: mm, in any frame.
+        factor: of the distance from the pelvis to either hip.
+    """
+    moved = pose.clone()
+    for side in ("left", "right"):
+        leg = [H36M_17.index(f"{side}_{part}") for part in ("hip", "knee", "ankle")]
+        moved[:, leg] += (factor - 1) * (pose[:, leg[:1]] - pose[:, [H36M_17.root]])
+    return moved

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from volpose.camera import Camera
 from volpose.crop import Box, to_crop
-from volpose.lift.cameras import ROLL, virtual_cameras
+from volpose.lift.cameras import ROLL, directions, virtual_cameras
 from volpose.lift.faults import Detector, Found
 from volpose.lift.heatmaps import MARGIN, framed
 from volpose.skeleton import H36M_17
@@ -25,6 +25,7 @@ class Seen(NamedTuple):
         view: cameras that look straight at the people.
         box: of the crops.
         pose: mm, in the frames of ``view``.
+        up: which way is up, in these frames: unit vectors.
     """
 
     found: Found
@@ -32,6 +33,7 @@ class Seen(NamedTuple):
     view: Camera
     box: Box
     pose: Float[Tensor, "batch 17 3"]
+    up: Float[Tensor, "batch 3"]
 
 
 def seen_people(
@@ -63,4 +65,6 @@ def seen_people(
     turned = view.to_camera(in_camera)
     depth = turned[..., 2] - turned[:, H36M_17.root, None, 2]
     flat = to_crop(view.project(turned), box, crop_size)
-    return Seen(crop, torch.cat([flat, depth[..., None]], -1), view, box, turned)
+    places = torch.cat([flat, depth[..., None]], -1)
+    up = directions(view, camera.rotation[..., 2])  # the world's z
+    return Seen(crop, places, view, box, turned, up)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from volpose.data.samples import Batch, Sample
 from volpose.studio.actions import ACTIONS
@@ -116,6 +118,10 @@ class Studio:
         if len(indices) == 0:
             raise ValueError("indices must name at least one sample, but is empty")
         return self.stage.shoot([self.shot(int(index)) for index in indices], self.size)
+
+    def poses(self, indices: Sequence[int]) -> Float[Tensor, "batch 17 3"]:
+        """The poses of the samples with the given numbers, mm, z up, without making a picture."""
+        return self.stage.poses([self.shot(int(index)) for index in indices])
 
     def batches(self, batch_size: int = 32) -> Iterator[Batch]:
         """All samples in order, in batches; the last one may be smaller."""

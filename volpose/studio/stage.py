@@ -128,6 +128,12 @@ class Stage:
         return Box(box.center + shift * box.side[:, None], box.side * (1 + growth))
 
     @torch.no_grad()
+    def poses(self, shots: list[Shot]) -> Float[Tensor, "batch joints 3"]:
+        """The joints of the actors in the world, mm, without a picture."""
+        looks = [self.painter.draw(s.subject, s.take, s.camera, s.key, s.moment) for s in shots]
+        return self.act(shots, stack_looks(looks, self.device)).joints.float()
+
+    @torch.no_grad()
     def shoot(self, shots: list[Shot], size: int, whole_frame: bool = False) -> Batch:
         """Take pictures.
 
