@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.small import CONFIG, InMemory, studio_batch
+from tests.small import CONFIG, InMemory, small_data, studio_batch
 from volpose import recipe
 from volpose.__main__ import main
 from volpose.estimator import Estimator
@@ -21,8 +21,14 @@ from volpose.reproduce import experiment as experiments
 from volpose.reproduce.dissect import COMPARED, dissect
 from volpose.reproduce.experiment import Experiment
 from volpose.reproduce.lookup import lookup, nearest_mm
-from volpose.reproduce.measure import code, measure, result_of
+from volpose.reproduce.measure import measure, result_of
+from volpose.run import fingerprint
+from volpose.storage import read_safetensors, write_safetensors
+from volpose.targets import gaussian_volume
+from volpose.train import fit
 
+RUN = importlib.import_module("volpose.run")
+PLAN = importlib.import_module("volpose.reproduce.plan")
 MEASURE = importlib.import_module("volpose.reproduce.measure")  # its function has the same name
 
 
@@ -44,8 +50,10 @@ def judged(estimator, data):
 
 
 def test_the_command_makes_a_table_and_again_what_was_deleted(toy, tmp_path, monkeypatch, capsys):
-    threads = []
-    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    threads, usual = [], torch.get_num_threads()
+    # those that render must still be told: with several threads a forked process may wait for ever
+    real = torch.set_num_threads
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: (threads.append(n), real(n)))
     monkeypatch.setattr(MEASURE, "judged", judged)
     results, made = tmp_path / "results", tmp_path / "results" / "tiny-default"
     options = ["--preset", "tiny", "--setting", "default", "--seeds", "1"]
@@ -70,6 +78,44 @@ def test_the_command_makes_a_table_and_again_what_was_deleted(toy, tmp_path, mon
     after = {path.name: path.stat().st_mtime_ns for path in made.iterdir()}
     assert [name for name in times if times[name] != after[name]] == ["volume-4-seed-0.json"]
     assert threads == [1, 1]
+    real(usual)
+
+
+def untrained(config, data, folder, team, progress):
+    """What stands for training where only the runs that are made count."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "log.csv").write_text("images,cpu_seconds,loss_1\n8,1.0,0.5\n")
+    card = {"recipe": config.to_json(), "cpu_seconds": 1.0, "images": len(data)}
+    return Estimator(config.network, config.network.build(), card)
+
+
+def test_the_questions_are_asked_and_the_lookup_is_made_once(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(MEASURE, "fit", untrained)
+    monkeypatch.setattr(MEASURE, "judged", judged)
+    monkeypatch.setattr(MEASURE, "prepare_process", lambda threads: None)
+    monkeypatch.setattr(PLAN, "CURVE_SHARES", (0.5, 2.0))
+    monkeypatch.setattr(PLAN, "CURVE_IMAGES", (8,))
+    options = ["--preset", "tiny", "--setting", "default", "--seeds", "2"]
+    options += ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
+    assert main(["reproduce", "questions", *options]) == 0
+    made = {path.stem for path in (tmp_path / "results" / "tiny-default").iterdir()}
+    rows = ("coordinate-regression", "volume-4", "volume-8", "1-8")
+    asked = {f"{row}-seed-{seed}" for row in rows for seed in (0, 1)}
+    asked |= {f"{row}-{samples}-samples-seed-0" for row in rows for samples in (16, 64)}
+    for seed in (0, 1):
+        asked |= {f"1-8-official-targets-seed-{seed}"}
+        asked |= {f"1-8-papers-training-11-samples-seed-{seed}"}
+    asked |= {"1-8-8-images-seed-0"}
+    assert {name for name in made if "-rate-" not in name} == asked
+    few = json.loads((tmp_path / "results/tiny-default/1-8-8-images-seed-0.json").read_text())
+    assert few["card"]["images"] == few["card"]["recipe"]["images"] == 8
+    path = tmp_path / "results" / "lookup-tiny-default.json"
+    found = json.loads(path.read_text())
+    assert (found["train_poses"], found["test_poses"]) == (16, 8)
+    assert 0 < found["nearest_mm"] < found["mean_pose_mm"]
+    before = path.stat().st_mtime_ns
+    MEASURE.measure_lookup("tiny", "default", tmp_path / "results", tmp_path / "runs")
+    assert path.stat().st_mtime_ns == before
 
 
 def tell(work):
@@ -105,9 +151,28 @@ def test_a_deleted_result_is_made_anew_and_is_the_same(toy, tmp_path):
     again = result_of(run, tmp_path / "results")
     for name in ("mean_of_frames", "actions", "stages", "joints", "decoders", "confidence"):
         assert again[name] == first[name], name
-    assert first["code"] == code()
+    assert first["code"] == first["card"]["code"] == fingerprint()
     assert [s["d"] for s in first["stages"]] == [1, 8]
     assert first["curve"][-1]["images"] == 32
+
+
+def test_a_card_names_the_code_that_took_the_steps(tmp_path, monkeypatch):
+    config, data = replace(CONFIG, samples=32), small_data()
+
+    def trained(folder, code, until=None):
+        monkeypatch.setattr(RUN, "fingerprint", lambda: code)
+        return fit(config, data, tmp_path / folder, progress=False, until=until).card.get("code")
+
+    assert trained("one", "first") == "first"
+    assert trained("one", "second") == "first"  # it was finished, and no step was taken
+    trained("two", "first", until=2)
+    assert trained("two", "second") == "first second"
+    trained("old", "first", until=2)
+    path = tmp_path / "old" / RUN.CHECKPOINT
+    tensors, header = read_safetensors(path)
+    state = {k: v for k, v in json.loads(header["run"]).items() if k != "code"}
+    write_safetensors(path, tensors, {"run": json.dumps(state)})
+    assert trained("old", "second") == "unknown second"
 
 
 def test_a_result_of_another_recipe_is_refused(toy, tmp_path):
@@ -136,6 +201,34 @@ def test_what_dissect_says_agrees_with_evaluate():
     assert [stage["d"] for stage in parts["stages"]] == [1, 2, 8]
     assert parts["stages"][-1]["mpjpe_mm"] == pytest.approx(parts["decoders"]["peak"], rel=1e-4)
     assert sum(row["joints"] for row in parts["confidence"]) == 16 * len(data)
+
+
+class Drawn(Estimator):
+    """A network that sees every second joint 50 mm too deep, the others 250 mm and 4 px off."""
+
+    def stages(self, images):
+        """One volume, drawn: sure of the first, of half the height for the second."""
+        batch = studio_batch(count=len(images))
+        off = torch.tensor([[0.0, 0.0, 0.2], [1.0, 0.0, 1.0]]).repeat(9, 1)[:17]
+        voxels = self.grid.to_voxels(batch.places(32.0)) + off
+        height = torch.tensor([0.95, 0.45]).repeat(9)[:17]
+        return [gaussian_volume(voxels, self.grid, 1.0) * height[:, None, None, None]]
+
+
+def test_what_dissect_says_is_in_the_right_place_and_unit():
+    network = replace(CONFIG.network, z_bins=(8,))
+    parts = dissect(Drawn(network, network.build()), InMemory(studio_batch()), batch_size=32)
+    (stage,) = parts["stages"]
+    # a voxel is 4 px wide and 250 mm deep; half of the sixteen joints are off by one of each
+    assert stage["across_px"] == pytest.approx(2.0, rel=0.05)
+    assert stage["depth_mm"] == pytest.approx((50 + 250) / 2, rel=0.05)
+    assert parts["joints"]["right_hip"] > 250 > 100 > parts["joints"]["right_knee"] > 45
+    unsure = [row for row in parts["confidence"] if 0.2 < row["from"] < 0.45]
+    sure = [row for row in parts["confidence"] if row["from"] > 0.55]
+    # one joint has left the grid
+    assert [sum(r["joints"] for r in rows) for rows in (unsure, sure)] == [255, 256]
+    assert all(r["within_150"] == 0 and r["error_mm"] > 250 for r in unsure)
+    assert all(r["within_150"] == 1 and 45 < r["error_mm"] < 60 for r in sure)
 
 
 def test_the_nearest_pose_is_found():

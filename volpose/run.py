@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -17,13 +19,14 @@ from volpose.data.samples import Samples
 from volpose.decode import limb_lengths
 from volpose.estimator import Estimator
 from volpose.flat import FlatWeights
-from volpose.precision import has_fast_bf16, resolve
+from volpose.precision import resolve
 from volpose.recipe import TrainConfig, completed
 from volpose.skeleton import SKELETONS
 from volpose.storage import read_safetensors, write_safetensors
 from volpose.team import Team
 
 CHECKPOINT = "checkpoint.safetensors"
+PACKAGE = Path(__file__).resolve().parent
 UNKNOWN_LICENCE = "the terms of the data it was trained on"
 
 
@@ -42,6 +45,8 @@ class Run:
         step: steps done.
         loss: (stages,) smoothed loss of each stage; empty before the first step.
         seconds, cpu_seconds, waited: wall time, CPU time and time spent waiting for data so far.
+        code: fingerprints of the source that took the steps; several if the run was stopped and
+            went on with another, "unknown" where a checkpoint does not say.
     """
 
     config: TrainConfig
@@ -56,6 +61,7 @@ class Run:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     waited: float = 0.0
+    code: list[str] = field(default_factory=list)
 
     @classmethod
     def new(
@@ -103,6 +109,8 @@ class Run:
             torch._foreach_lerp_(self.averages, current, 1 - keep)
         self.loss = losses if len(self.loss) == 0 else torch.lerp(self.loss, losses, 0.03)
         self.step += 1
+        if fingerprint() not in self.code[-1:]:
+            self.code.append(fingerprint())
 
     def estimator(self) -> Estimator:
         """The network as it stands (its average, if there is one), in fp32, ready to be used."""
@@ -138,6 +146,7 @@ class Run:
             "threads": torch.get_num_threads(),
             "hardware": hardware(device),
             "torch": torch.__version__,
+            "code": " ".join(self.code),
             "licence": "; and ".join(licences),
             "mean_limbs_mm": [round(x, 2) for x in lengths.tolist()],
         }
@@ -156,7 +165,7 @@ class Run:
                     f"{name} not finite at step {self.step}: {way_out(self.config, folder)}"
                 )
         state = {"config": self.config.to_json(), "loss": self.loss.tolist()}
-        state |= {name: getattr(self, name) for name in ("data", "precision", *COUNTERS)}
+        state |= {name: getattr(self, name) for name in ("data", "precision", "code", *COUNTERS)}
         write_safetensors(folder / CHECKPOINT, tensors, {"run": json.dumps(state)})
 
     def restore(self, folder: Path) -> None:
@@ -188,6 +197,7 @@ class Run:
         self.loss = torch.tensor(state["loss"], device=self.weights.values.device)
         for name in COUNTERS:
             setattr(self, name, state[name])
+        self.code = state["code"]
 
     def _tensors(self) -> dict[str, Tensor]:
         """All tensors of the run under their names in a checkpoint."""
@@ -198,6 +208,15 @@ class Run:
 
 
 COUNTERS = ("step", "seconds", "cpu_seconds", "waited")
+
+
+@cache
+def fingerprint() -> str:
+    """A checksum of the package's source, as it was when first asked for in this process."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def way_out(config: TrainConfig, folder: Path | None) -> str:
@@ -220,6 +239,7 @@ def _checked_state(run: Run, path: Path, header: dict) -> dict:
     try:
         state = dict(json.loads(header.get("run", "{}")))
         state["config"] = completed(dict(state.get("config", {})))
+        state["code"] = [str(code) for code in state.get("code", ["unknown"])]
         numbers = [float(state[name]) for name in COUNTERS] + [float(x) for x in state["loss"]]
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"{path}: not the checkpoint of a run ({error!r})") from error
@@ -275,5 +295,5 @@ def hardware(device: torch.device) -> str:
     cpuinfo = Path("/proc/cpuinfo")
     names = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next((n.split(":")[1].strip() for n in names if n.startswith("model name")), "CPU")
-    amx = " with AMX" if has_fast_bf16(device) else ""
+    amx = " with AMX" if torch.cpu._is_amx_tile_supported() else ""
     return f"{model}{amx}, {os.cpu_count()} cores, {platform.machine()}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import math
 from multiprocessing import get_context
@@ -22,13 +21,13 @@ from volpose.reproduce.dissect import dissect
 from volpose.reproduce.experiment import SPLITS, Experiment
 from volpose.reproduce.lookup import lookup
 from volpose.reproduce.tables import ROWS
+from volpose.run import fingerprint
 from volpose.storage import read_json, write_text
 from volpose.studio import CachedSplit, Studio, write_split
 from volpose.team import Team
 from volpose.train import fit
 
 CURVE_POINTS = 50
-PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def result_of(experiment: Experiment, results: Path) -> dict | None:
@@ -111,7 +110,8 @@ def _measure_one(experiment: Experiment, results: Path, runs: Path) -> None:
     folder = experiment.folder(runs) / experiment.training
     train = _data(experiment, "train", runs)
     estimator = fit(experiment.recipe(), train, folder, team, progress=False)
-    result = {"name": experiment.name, "volpose": __version__, "code": code()}
+    # the code that measures; the one that trained, maybe days ago, is on the card
+    result = {"name": experiment.name, "volpose": __version__, "code": fingerprint()}
     result |= {"preset": experiment.preset, "setting": experiment.setting}
     result |= {"parameters": count_parameters(estimator.model), "card": estimator.card}
     result |= {"curve": curve(folder / "log.csv")}
@@ -139,14 +139,6 @@ def curve(log: Path) -> list[dict]:
         | {"loss": [float(v) for k, v in r.items() if k.startswith("loss")]}
         for r in picked
     ]
-
-
-def code() -> str:
-    """A fingerprint of the package's source, so that a result says what it was made with."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _path(experiment: Experiment, results: Path) -> Path:

@@ -35,6 +35,14 @@ def chosen_rate(preset: str, setting: str, row: str, results: Path) -> float | N
     return min(errors, key=errors.get) if len(errors) == len(search) else None
 
 
+def rate_errors(preset: str, setting: str, row: str, results: Path) -> dict[float, float]:
+    """Rate -> MPJPE in mm on the validation split, of all rates tried for the row's family so far.
+
+    One seed each: a rate that is ahead by less than seeds differ may be ahead by chance.
+    """
+    return _errors(_search(preset, setting, FAMILIES[family(row)], results), results)
+
+
 def _search(preset: str, setting: str, row: str, results: Path) -> list[Experiment]:
     """The runs of a row with rising rates, those that are made and those that are needed."""
     rates = list(RATES[preset])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 
-from volpose.reproduce.intervals import LEVEL, Interval
+from volpose.reproduce.intervals import FEWEST, LEVEL, Interval, verdict
 from volpose.reproduce.summary import BUDGETS, Finding, Line, Summary
+from volpose.reproduce.tables import ROWS, TABLES
 
 NOTHING = "-"
+SIGNS = {"holds": "yes", "does not hold": "no", "cannot tell": "?"}
 
 
 def report(summary: Summary) -> str:
@@ -22,20 +25,64 @@ def report(summary: Summary) -> str:
     parts = ["\n".join(head), aligned(rows)]
     for name, findings in (("the paper says", summary.findings), ("by action", summary.actions)):
         if findings:
-            top = (name, "paper mm", "equal samples", "", "equal time", "")
+            top = (name, "paper mm", *(x for b in BUDGETS for x in (f"equal {b}", "pairs", "")))
             parts.append(aligned([top, *(_verdicts(f) for f in findings)]))
-    parts.append(f"± is a {LEVEL:.0%} interval; a difference that leaves 0 out has a verdict")
+    parts.append(_rule(summary))
     return "\n\n".join(parts)
+
+
+def _rule(summary: Summary) -> str:
+    """When there is a verdict, and how many are left if the claims are judged together."""
+    lines = [
+        f"± is a {LEVEL:.0%} interval; a difference has a verdict if it leaves 0 out and has at "
+        f"least {FEWEST} pairs"
+    ]
+    for budget in BUDGETS:
+        asked = [f for f in summary.findings if f.differences[budget]]
+        made = sum(f.verdict(budget) != "cannot tell" for f in asked)
+        if made:
+            lines.append(
+                f"equal {budget}: {sum(summary.surviving(budget))} of {made} verdicts are left if "
+                f"all {len(asked)} claims are judged together (Holm)"
+            )
+    return "\n".join(lines)
+
+
+def readings(readings: Mapping[str, Summary], budget: str = "samples") -> str:
+    """The claims of a table under several readings of the same runs, side by side.
+
+    Args:
+        readings: name of a reading -> of `volpose.reproduce.summary.summarize`, all of one table.
+        budget: "samples" or "time".
+
+    Returns:
+        A line for each claim: which row is to be below which, and for each reading the difference
+        in mm, the pairs, and "yes" where it holds, "no" where it does not, "?" where none can tell.
+    """
+    first = next(iter(readings.values()))
+    label = {line.row.name: line.label for line in first.lines}
+    rows = [("", *(x for name in readings for x in (name, "pairs", "")))]
+    for claims in zip(*(summary.findings for summary in readings.values()), strict=True):
+        better, worse = (label[n] for n in (claims[0].claim.better, claims[0].claim.worse))
+        cells = (_difference(f.differences[budget]) for f in claims)
+        shown = [(mm, pairs, SIGNS.get(word, word)) for mm, pairs, word in cells]
+        rows.append((f"{better} below {worse}", *(x for cell in shown for x in cell)))
+    return aligned(rows)
 
 
 def gaps(summary: Summary) -> str:
     """What a table still lacks, in a few lines: rows with no runs or fewer seeds than others.
 
     It is what a chapter prints, so that a table that is not finished says so. Each budget counts by
-    itself: equal time may have been given fewer seeds than equal samples.
+    itself: equal time may have been given fewer seeds than equal samples. A row that belongs to
+    another table as well may have more seeds, for that one's sake; nothing is missing then.
     """
     seeds = {budget: _seeds(summary, budget) for budget in BUDGETS}
-    most = {budget: max(have.values()) for budget, have in seeds.items()}
+    shared = {line.label for line in summary.lines if _tables_with(line.row.name) > 1}
+    most = {
+        budget: max(n for label, n in have.items() if label not in shared)
+        for budget, have in seeds.items()
+    }
     where = f"{summary.setting} studio"
     if not any(most.values()):
         return f"{where}: no runs yet"
@@ -53,7 +100,17 @@ def gaps(summary: Summary) -> str:
     else:
         counts = (f"{_counted(count)} (equal {budget})" for budget, count in most.items())
         words = f"{where}: all rows, each {' and '.join(counts)}"
+    more = [
+        f"{label} {_counted(have)}"
+        for label, have in seeds["samples"].items()
+        if label in shared and have > most["samples"]
+    ]
+    words += f"; for another table {', '.join(more)}" if more else ""
     return textwrap.fill(words, 88, subsequent_indent="    ")
+
+
+def _tables_with(row: str) -> int:
+    return sum(ROWS[row] in table.rows for table in TABLES.values())
 
 
 def _seeds(summary: Summary, budget: str) -> dict[str, int]:
@@ -78,12 +135,16 @@ def _row(line: Line) -> tuple[str, ...]:
 
 def _verdicts(finding: Finding) -> tuple[str, ...]:
     paper = NOTHING if finding.paper_mm is None else f"{finding.paper_mm:+.2f}"
-    cells = [finding.claim.words, paper]
-    for budget in BUDGETS:
-        difference = finding.differences[budget]
-        sign = "+" if difference is not None and difference.mean >= 0 else ""
-        cells += [sign + _text(difference), finding.verdict(budget) if difference else ""]
-    return tuple(cells)
+    found = (_difference(finding.differences[budget]) for budget in BUDGETS)
+    return (finding.claim.words, paper, *(cell for cells in found for cell in cells))
+
+
+def _difference(difference: Interval | None) -> tuple[str, str, str]:
+    """A difference with its interval, its pairs, and its verdict."""
+    if difference is None:
+        return NOTHING, NOTHING, NOTHING
+    sign = "+" if difference.mean >= 0 else ""
+    return sign + str(difference), str(difference.count), verdict(difference)
 
 
 def _text(interval: Interval | None) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
 from volpose.recipe import PRESETS
-from volpose.reproduce.intervals import Interval, paired, verdict
+from volpose.reproduce.intervals import Interval, paired, surviving, verdict
 from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, Table, at_depth, file_name
 from volpose.storage import read_json
 
 METRIC = "MPJPE mm"
+DECODER = "peak"  # with which `volpose.reproduce.measure.judged` evaluates
 BUDGETS = ("samples", "time")
 
 
@@ -79,6 +81,10 @@ class Summary:
     findings: tuple[Finding, ...]
     actions: tuple[Finding, ...]
 
+    def surviving(self, budget: str) -> list[bool]:
+        """Which claims keep their verdict after `volpose.reproduce.intervals.surviving`."""
+        return surviving([finding.differences[budget] for finding in self.findings])
+
 
 def load(preset: str, setting: str, results: Path) -> dict[str, dict]:
     """All results of a preset and setting by the name of their run.
@@ -96,28 +102,38 @@ def load(preset: str, setting: str, results: Path) -> dict[str, dict]:
     return found
 
 
-def summarize(table: str, preset: str, setting: str, results: Path) -> Summary:
+def summarize(
+    table: str,
+    preset: str,
+    setting: str,
+    results: Path,
+    decoder: str = DECODER,
+    without: Collection[int] = (),
+) -> Summary:
     """What the results so far say of a table.
 
     Args:
         table: a key of `TABLES`.
         preset, setting, results: as in `volpose.reproduce.reproduce`.
+        decoder: of the volumes, one of `volpose.reproduce.dissect.COMPARED`; coordinates have none,
+            and stay as they are. Actions are known for the usual one only.
+        without: seeds that are left out.
 
     Raises:
         ValueError: a file is not a result.
 
-    Paper: Tables 1 to 3.
+    Paper: Tables 1 to 3; its decoder is "argmax".
     """
-    plan, runs = TABLES[table], load(preset, setting, results)
-    lines = {row.name: _line(row, preset, runs, plan.clock) for row in plan.rows}
-    outside = {c.better for c in plan.claims} | {c.worse for c in plan.claims}
-    known = lines | {
-        n: _line(ROWS[n], preset, runs, plan.clock) for n in sorted(outside - lines.keys())
-    }
+    plan, found = TABLES[table], load(preset, setting, results)
+    runs = {n: r for n, r in found.items() if r["card"]["recipe"]["seed"] not in without}
+    named = [row.name for row in plan.rows]
+    named += [n for c in plan.claims for n in (c.better, c.worse) if n not in named]
+    known = {n: _line(ROWS[n], preset, runs, plan.clock, decoder) for n in dict.fromkeys(named)}
     depth = PRESETS[preset].network.z_bins[-1]
     findings = tuple(_finding(claim, known, depth) for claim in plan.claims)
-    rows, actions = tuple(lines.values()), _by_action(plan, preset, runs)
-    return Summary(plan.title, preset, setting, rows, plan.clock, findings, actions)
+    lines = tuple(known[row.name] for row in plan.rows)
+    actions = _by_action(plan, preset, runs) if decoder == DECODER else ()
+    return Summary(plan.title, preset, setting, lines, plan.clock, findings, actions)
 
 
 def runs_of(
@@ -141,10 +157,26 @@ def runs_of(
     }
 
 
-def _line(row: Row, preset: str, runs: dict[str, dict], clock: str) -> Line:
+def error_of(result: dict, decoder: str = DECODER) -> float | None:
+    """MPJPE of a result, mm, mean of frames; None if its volumes were not read that way.
+
+    Args:
+        result: of `load`.
+        decoder: as in `summarize`.
+    """
+    if decoder == DECODER or result["card"]["recipe"]["network"]["kind"] == "coordinate":
+        return result["mean_of_frames"][METRIC]
+    return result.get("decoders", {}).get(decoder)
+
+
+def _line(row: Row, preset: str, runs: dict[str, dict], clock: str, decoder: str) -> Line:
     by_budget = {budget: runs_of(row.name, preset, runs, budget, clock) for budget in BUDGETS}
     errors = {
-        budget: {seed: r["mean_of_frames"][METRIC] for seed, r in sorted(found.items())}
+        budget: {
+            seed: mm
+            for seed, r in sorted(found.items())
+            if (mm := error_of(r, decoder)) is not None
+        }
         for budget, found in by_budget.items()
     }
     seconds = {

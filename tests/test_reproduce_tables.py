@@ -1,0 +1,234 @@
+"""The printed tables: every cell made again from the files, verdicts, and what is missing."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.made_up import COMMITTED, made_up
+from volpose.__main__ import main
+from volpose.reproduce.experiment import SETTINGS
+from volpose.reproduce.intervals import Interval, surviving, verdict
+from volpose.reproduce.report import gaps, readings, report
+from volpose.reproduce.summary import summarize
+from volpose.reproduce.tables import ROWS, TABLES, at_depth
+
+
+def read(folder, table, setting, row, budget):
+    """Seed -> result of a row, found by the names of the files alone."""
+    name = ROWS[row].label(32).replace(",", "").replace(" ", "-")
+    middle = "-equal-time" if budget == "time" and row != TABLES[table].clock else ""
+    pattern = re.compile(re.escape(name + middle) + r"-seed-(\d+)\.json")
+    found = {}
+    for path in (folder / f"laptop-{setting}").iterdir():
+        if match := pattern.fullmatch(path.name):
+            found[int(match[1])] = json.loads(path.read_text())
+    return dict(sorted(found.items()))
+
+
+def mean_and_half(values):
+    if len(values) < 2:
+        return f"{values[0]:.1f}" if values else "-"
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return f"{np.mean(values):.1f} ± {half:.1f}"
+
+
+def compared(better, worse):
+    """The cells of a difference: itself, its pairs, its verdict by SciPy's paired t test."""
+    seeds = sorted(better.keys() & worse.keys())
+    values = [worse[s] - better[s] for s in seeds]
+    if not values:
+        return ["-", "-", "-"]
+    word = "cannot tell"
+    if len(values) > 2 and stats.ttest_1samp(values, 0).pvalue < 0.05:
+        word = "holds" if np.mean(values) > 0 else "does not hold"
+    sign = "+" if np.mean(values) >= 0 else ""
+    return [sign + mean_and_half(values), str(len(values)), word]
+
+
+def independent(folder, table, setting):
+    """All cells of a printed table, made again from the files with NumPy and SciPy alone."""
+    plan, cells = TABLES[table], []
+
+    def errors(row, budget, action=None):
+        found = read(folder, table, setting, row, budget)
+        parts = {
+            s: r["actions"][action] if action else r["mean_of_frames"] for s, r in found.items()
+        }
+        return {s: part["MPJPE mm"] for s, part in parts.items()}
+
+    for row in plan.rows:
+        both = [errors(row.name, budget) for budget in ("samples", "time")]
+        runs = list(read(folder, table, setting, row.name, "samples").values())
+        line = [row.label(32), "-" if row.paper_mm is None else f"{row.paper_mm:.2f}"]
+        line += [mean_and_half(list(found.values())) for found in both]
+        line += ["/".join(str(len(found)) for found in both)]
+        line += [f"{runs[0]['parameters'] / 1e6:.2f} M" if runs else "-"]
+        line += [f"{np.median([r['card']['cpu_seconds'] for r in runs]):.0f}" if runs else "-"]
+        cells.append(line)
+    pairs = [(c.better, c.worse, None, at_depth(c.words, 32)) for c in plan.claims]
+    pairs += [(plan.rows[1].name, plan.rows[0].name, a, a) for a in plan.actions or ()]
+    for better, worse, action, words in pairs:
+        high, low = ROWS[worse].paper_mm, ROWS[better].paper_mm
+        high, low = plan.actions[action] if action else (high, low)
+        line = [words, "-" if None in (high, low) else f"{high - low:+.2f}"]
+        for budget in ("samples", "time"):
+            line += compared(errors(better, budget, action), errors(worse, budget, action))
+        cells.append(line)
+    return cells
+
+
+def printed_cells(text):
+    """Cells of the lines with numbers; none is empty, so that columns are in order."""
+    lines = [re.split(r"\s{2,}", line) for line in text.splitlines()]
+    heads = ("", "the paper says", "by action")
+    return [cells for cells in lines if len(cells) > 6 and cells[0] not in heads]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_printed_aggregate_follows_from_the_runs(table, tmp_path):
+    made_up(tmp_path, table)
+    printed = report(summarize(table, "laptop", "hard", tmp_path))
+    cells = independent(tmp_path, table, "hard")
+    plan = TABLES[table]
+    assert len(cells) == len(plan.rows) + len(plan.claims) + len(plan.actions or ())
+    assert printed_cells(printed) == cells
+    # and the text follows the files, in the right columns where some are empty
+    for victim in (tmp_path / "laptop-hard").glob("*-seed-1.json"):
+        if "equal-time" in victim.stem:
+            victim.unlink()
+        else:
+            changed = json.loads(victim.read_text())
+            changed["mean_of_frames"]["MPJPE mm"] += 20
+            changed["card"]["cpu_seconds"] += 20
+            victim.write_text(json.dumps(changed))
+    again = report(summarize(table, "laptop", "hard", tmp_path))
+    assert again != printed
+    assert printed_cells(again) == independent(tmp_path, table, "hard")
+    for victim in (tmp_path / "laptop-hard").glob("*-equal-time-*"):
+        victim.unlink()
+    bare = report(summarize(table, "laptop", "hard", tmp_path))
+    assert printed_cells(bare) == independent(tmp_path, table, "hard")
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_committed_tables_follow_from_the_committed_runs(table, setting):
+    printed = report(summarize(table, "laptop", setting, COMMITTED))
+    assert printed_cells(printed) == independent(COMMITTED, table, setting)
+
+
+def test_claims_can_be_read_with_other_decoders_and_without_a_seed(tmp_path):
+    made_up(tmp_path, "table1", seeds=4)
+    where = "table1", "laptop", "hard", tmp_path
+    ways = {"peak": {}, "argmax": {"decoder": "argmax"}, "no seed 0": {"without": [0]}}
+    printed = readings({name: summarize(*where, **way) for name, way in ways.items()})
+    expected = []
+    for claim in TABLES["table1"].claims:
+        line = [f"{ROWS[claim.better].label(32)} below {ROWS[claim.worse].label(32)}"]
+        for way in ways:
+            sides = []
+            for row in (claim.better, claim.worse):
+                found = read(tmp_path, "table1", "hard", row, "samples")
+                sides.append(
+                    {
+                        s: r["decoders"]["argmax"]
+                        if way == "argmax" and "decoders" in r
+                        else r["mean_of_frames"]["MPJPE mm"]
+                        for s, r in found.items()
+                        if s or way != "no seed 0"
+                    }
+                )
+            mm, pairs, word = compared(*sides)
+            line += [mm, pairs, {"holds": "yes", "does not hold": "no", "cannot tell": "?"}[word]]
+        expected.append(line)
+    assert printed_cells(printed) == expected
+    assert [line[2::3] for line in expected] == [["4", "4", "3"]] * 3
+
+
+def test_holms_correction_is_that_of_a_plain_loop(tmp_path):
+    rng = np.random.default_rng(1)
+    for strength in (0.5, 1.0, 2.0, 4.0):
+        samples = [rng.normal(strength * k, 1.0, 5) for k in range(6)] + [None]
+        given = [None if s is None else Interval.of(list(s)) for s in samples]
+        chances = [stats.ttest_1samp(s, 0).pvalue for s in samples if s is not None]
+        for interval, chance in zip(given, chances, strict=False):
+            assert interval.chance == pytest.approx(chance, rel=1e-6)
+        left, claims = [False] * 7, 6
+        for i in np.argsort(chances):
+            if chances[i] > 0.05 / claims:
+                break
+            left[i], claims = True, claims - 1
+        assert surviving(given) == left
+        assert sum(left) == 0 or any(verdict(g) == "holds" for g in given)
+    assert Interval.of([3.0]).chance == 1
+    made_up(tmp_path, "table2")
+    table = summarize("table2", "laptop", "hard", tmp_path)
+    verdicts = [f.verdict("samples") for f in table.findings]
+    made, kept = len(verdicts) - verdicts.count("cannot tell"), sum(table.surviving("samples"))
+    line = f"equal samples: {kept} of {made} verdicts are left if all 11 claims"
+    assert (line in report(table)) == (made > 0)
+
+
+def test_show_prints_what_there_is_and_trains_nothing(tmp_path, capsys):
+    made_up(tmp_path / "results", "table1")
+    where = ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
+    assert main(["reproduce", "table1", "--setting", "hard", "--show", *where]) == 0
+    printed = capsys.readouterr().out
+    assert "112.41" in printed
+    assert "a volume beats coordinate regression" in printed
+    assert not (tmp_path / "runs").exists()
+
+
+def test_gaps_are_named(tmp_path):
+    made_up(tmp_path, "table1")
+    assert "nothing missing" in gaps(summarize("table1", "laptop", "hard", tmp_path))
+    next((tmp_path / "laptop-hard").glob("volume-16-equal-time-seed-1*")).unlink()
+    assert "volume 16 2 of 3 (equal time)" in gaps(summarize("table1", "laptop", "hard", tmp_path))
+    assert "no runs yet" in gaps(summarize("table1", "laptop", "default", tmp_path))
+
+
+def test_equal_time_may_have_fewer_seeds_than_equal_samples(tmp_path):
+    def said():
+        words = gaps(summarize("table1", "laptop", "hard", tmp_path))
+        return " ".join(words.removeprefix("hard studio: ").split())
+
+    def without(pattern):
+        for path in (tmp_path / "laptop-hard").glob(pattern):
+            path.unlink()
+
+    made_up(tmp_path, "table1", seeds=5)
+    without("*-equal-time-seed-[34].json")
+    assert said() == "all rows, each 5 seeds (equal samples) and 3 seeds (equal time)"
+    without("volume-16-equal-time-seed-2.json")
+    assert said() == "seeds missing: volume 16 2 of 3 (equal time)"
+    without("volume-32-seed-4.json")  # the clock, whose runs count for both
+    few = "volume 32 4 of 5 (equal samples)"
+    assert said() == f"seeds missing: {few}, volume 16 2 of 3 (equal time)"
+    without("*-equal-time-*")
+    assert said() == f"seeds missing: {few}, all rows (equal time)"
+
+
+def test_a_row_of_two_tables_may_have_more_seeds(tmp_path):
+    made_up(tmp_path, "table2", seeds=5)
+    made_up(tmp_path, "table3", seeds=3)
+    words = gaps(summarize("table3", "laptop", "hard", tmp_path))
+    assert " ".join(words.split()) == (
+        "hard studio: all rows, 3 seeds each, nothing missing; for another table 1-32 5 seeds"
+    )
+    (tmp_path / "laptop-hard" / "1-32-seed-0.json").unlink()
+    (tmp_path / "laptop-hard" / "decoupled-seed-0.json").unlink()
+    assert "missing: decoupled 2 of 3" in gaps(summarize("table3", "laptop", "hard", tmp_path))
+
+
+def test_claims_name_rows_as_the_lines_do(tmp_path):
+    table = summarize("table2", "laptop", "hard", tmp_path)
+    (words,) = (f.claim.words for f in table.findings if f.claim.better == "1-4-64")
+    assert words == "so does 1-4-32"
+    assert "1-4-32" in {line.label for line in table.lines}
+    assert "-64" not in report(table)
+    (words,) = (c.words for c in TABLES["table2"].claims if c.better == "1-4-64")
+    assert words == "so does 1-4-64"  # as in the paper
+    assert at_depth("32 of 64", 128) == "64 of 128"
