@@ -303,6 +303,7 @@ def test_one_damaged_picture_leaves_the_others(folder):
         (["--json", "pictures/b.jpg"], "b.jpg: is read by this command and would be overwritten"),
         (["--draw", "photo.png"], "photo.png is a file and no folder"),
         (["--box", "0,0,9,9"], "--box cannot be chosen for"),
+        (["--precision", "bf16"], "--precision cannot be chosen for"),
     ],
 )
 def test_the_pictures_of_a_folder_are_never_touched(folder, capsys, outputs, sentence):

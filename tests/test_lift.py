@@ -462,6 +462,20 @@ def test_a_mirrored_person_gives_the_mirrored_pose(trained):
     assert torch.allclose(places[..., 0], 32 - back[..., 0], atol=0.05)
 
 
+@pytest.mark.parametrize("recipe", [VOLUME, PERCEPTRON])
+def test_joints_that_were_not_found_may_be_any_number(recipe):
+    torch.manual_seed(0)
+    lifter = Lifter(Estimator.untrained(recipe.network))
+    sure = torch.ones(2, 17)
+    sure[:, 4] = 0
+    joints = 64 * torch.rand(2, 17, 2)
+    there = lifter.places(Found(joints, sure))[0]
+    joints[:, 4] = torch.nan
+    gone = lifter.places(Found(joints, sure))[0]
+    assert gone.isfinite().all()
+    assert torch.equal(gone, there)
+
+
 def test_the_perceptron_learns_too(tmp_path):
     network = replace(PERCEPTRON.network, features=64)
     recipe = replace(PERCEPTRON, network=network, samples=12_800, batch_size=64, warmup=10)

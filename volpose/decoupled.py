@@ -38,7 +38,10 @@ class Decoupled(nn.Module):
             raise ValueError(f"z_bins of a decoupled network must be (1, d), got {z_bins}")
         rest = (features, hourglass_depth, residuals)
         self.image_to_heatmaps = CoarseToFine(num_joints, (1,), *rest)
-        self.enter = entrance(num_joints, features)
+        self.enter = nn.Sequential(
+            nn.Conv2d(num_joints, features // 2, 3, padding=1),
+            Residual(features // 2, features),
+        )
         self.heatmaps_to_volume = Stage(num_joints, self.z_bins[1], *rest)
 
     def forward(self, images: Tensor, lifted: Tensor | None = None) -> list[Tensor]:
@@ -49,11 +52,3 @@ class Decoupled(nn.Module):
     def lift(self, heatmaps: Float[Tensor, "batch joints 1 height width"]) -> Tensor:
         """The second half alone: 2D heatmaps -> (B, J, d, H, W) volume."""
         return self.heatmaps_to_volume(self.enter(heatmaps.flatten(1, 2)))[1]
-
-
-def entrance(channels: int, features: int) -> nn.Sequential:
-    """From the heatmaps' channels to the width of the network."""
-    return nn.Sequential(
-        nn.Conv2d(channels, features // 2, 3, padding=1),
-        Residual(features // 2, features),
-    )

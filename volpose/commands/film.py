@@ -86,7 +86,8 @@ def _joints(options: argparse.Namespace, video: Video) -> Found:
         with Detector(options.detector) as detect:
             parts = [joints_of(detect(image)) for image in frames]
         return Found(*(torch.cat(part) for part in zip(*parts, strict=True)))
-    network = pretrained.load(options.weights or WEIGHTS).at_precision(options.precision)
+    network = pretrained.load(options.weights or WEIGHTS)
+    network = network.at_precision(options.precision or "fp32")
     return own_joints(frames, network, options.box)
 
 

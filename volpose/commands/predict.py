@@ -43,6 +43,7 @@ from volpose.video import SUFFIXES
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 FOR_FILMS = ("bvh", "csv")
+NOT_LIFTING = ("weights", "box", "precision")  # of networks that see pictures
 CAMERA = "px of the upright picture; default: as the picture's EXIF tags say, or a guess"
 
 
@@ -75,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = f"network that lifts 2D joints; default: {LIFT}"
     parser.add_argument("--lift", metavar="NAME", help=words)
     shared.add_precision(parser)
+    parser.set_defaults(precision=None)  # known to have been given; fp32 without
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the prediction here")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write an interactive page here")
     words = "write the picture or the video with the limbs in it; for a folder, a folder"
@@ -93,7 +95,7 @@ def run(options: argparse.Namespace) -> None:
     if options.joints2d and options.detect:
         raise ValueError("--joints2d and --detect both say where the joints are; give one")
     if joints_source(options):
-        shared.refuse_given(options, ("weights", "box"), "2D joints that are given or detected")
+        shared.refuse_given(options, NOT_LIFTING, "2D joints that are given or detected")
     elif options.input.suffix.lower() not in SUFFIXES:
         shared.refuse_given(options, ("lift", "up"), "pictures without 2D joints")
     if options.input.is_dir():
@@ -208,7 +210,7 @@ def _predictions(options: argparse.Namespace, paths: list[Path]) -> Iterator[Ans
 def _looking(options: argparse.Namespace) -> Callable[[int, Path], Answer]:
     """Predict with a network for pictures, which finds the box itself if none is given."""
     weights = options.weights or WEIGHTS
-    network = pretrained.load(weights).at_precision(options.precision)
+    network = pretrained.load(weights).at_precision(options.precision or "fp32")
 
     def one(_: int, path: Path) -> Answer:
         image = read_image(path)

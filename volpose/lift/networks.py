@@ -47,7 +47,8 @@ class Perceptron(nn.Module):
             up: unit vectors, 0 where it is not known.
         """
         sure = confidence[..., None]
-        seen = torch.cat([joints * (sure > 0), sure], -1).flatten(1)
+        known = torch.where(sure > 0, joints, torch.zeros_like(joints))  # others may be NaN
+        seen = torch.cat([known, sure], -1).flatten(1)
         x = self.enter(torch.cat([seen, up], -1))
         for block in self.blocks:
             x = x + block(x)
