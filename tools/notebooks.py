@@ -57,9 +57,10 @@ def update(source: Path) -> Path:
     """Run a chapter and write its reference notebook."""
     notebook = read_source(source)
     place = {"metadata": {"path": str(source.parent)}}
-    NotebookClient(
-        notebook, timeout=TIMEOUT, kernel_name="python3", resources=place, record_timing=False
-    ).execute()
+    settings = {"timeout": TIMEOUT, "kernel_name": "python3", "resources": place}
+    # whether lines of one cell arrive together is chance, and no change of the chapter
+    settings |= {"record_timing": False, "coalesce_streams": True}
+    NotebookClient(notebook, **settings).execute()
     notebook = nbformat.from_dict(slim(notebook))
     nbformat.validate(notebook)
     reference = source.with_suffix(".ipynb")
