@@ -576,6 +576,10 @@ def test_the_command_trains_and_evaluates(tmp_path, capsys, monkeypatch):
     assert len(result["rows"]) == 16
     assert result["poses"] == 4
     assert all(math.isfinite(row["MPJPE mm, truth"]) for row in result["rows"])
+    theirs = result["subjects"].values()
+    assert sum(person["poses"] for person in theirs) == 4
+    of_all = sum(person["poses"] * person["MPJPE mm, truth"] for person in theirs) / 4
+    assert of_all == pytest.approx(result["rows"][0]["MPJPE mm, truth"], abs=0.01)
     capsys.readouterr()
     assert main(["lift", "train", "--data", "studio:train"]) == 2
     assert "data must be mocap:PATH" in capsys.readouterr().err
