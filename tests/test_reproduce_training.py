@@ -94,6 +94,7 @@ def test_the_questions_are_asked_and_the_lookup_is_made_once(toy, tmp_path, monk
     monkeypatch.setattr(MEASURE, "judged", judged)
     monkeypatch.setattr(MEASURE, "prepare_process", lambda threads: None)
     monkeypatch.setattr(PLAN, "CURVE_SHARES", (0.5, 2.0))
+    monkeypatch.setattr(PLAN, "LONGEST_SHARE", 4.0)
     monkeypatch.setattr(PLAN, "CURVE_IMAGES", (8,))
     options = ["--preset", "tiny", "--setting", "default", "--seeds", "2"]
     options += ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
@@ -102,6 +103,7 @@ def test_the_questions_are_asked_and_the_lookup_is_made_once(toy, tmp_path, monk
     rows = ("coordinate-regression", "volume-4", "volume-8", "1-8")
     asked = {f"{row}-seed-{seed}" for row in rows for seed in (0, 1)}
     asked |= {f"{row}-{samples}-samples-seed-0" for row in rows for samples in (16, 64)}
+    asked |= {"volume-4-128-samples-seed-0"}
     for seed in (0, 1):
         asked |= {f"1-8-official-targets-seed-{seed}"}
         asked |= {f"1-8-papers-training-11-samples-seed-{seed}"}

@@ -13,6 +13,7 @@ from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, HALF, TABLES, W
 
 TIMED_SEEDS = 3  # whose runs tell what a row costs: more seeds later change no run's length
 CURVE_SHARES = (0.25, 0.5, 2.0, 4.0)  # of the usual samples
+LONGEST_SHARE = 8.0  # only of the row that costs least: where does its curve bend?
 CURVE_IMAGES = (1_000, 3_000, 10_000)
 # a picture in a batch of 4 costs about three times as much: the same time, not the same samples
 PAPER_TRAINING_SHARE = 1 / 3
@@ -110,7 +111,9 @@ def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[
             found.append(replace(run, change="official targets"))
             found.append(replace(run, change="paper's training", rate=2.5e-4, samples=slow))
     for run in (run for run in usual if run.seed == 0):
-        found += [replace(run, samples=round(SAMPLES[preset] * s)) for s in CURVE_SHARES]
+        longest = (LONGEST_SHARE,) if run.row == HALF.name else ()
+        shares = (*CURVE_SHARES, *longest)
+        found += [replace(run, samples=round(SAMPLES[preset] * share)) for share in shares]
         if run.row == COARSE_TO_FINE.name:
             found += [replace(run, images=images) for images in CURVE_IMAGES]
     return found
