@@ -24,9 +24,11 @@ def report(summary: Summary) -> str:
     rows += [_row(line) for line in summary.lines]
     parts = ["\n".join(head), aligned(rows)]
     for name, findings in (("the paper says", summary.findings), ("by action", summary.actions)):
-        if findings:
-            top = (name, "paper mm", *(x for b in BUDGETS for x in (f"equal {b}", "pairs", "")))
-            parts.append(aligned([top, *(_verdicts(f) for f in findings)]))
+        for budget in BUDGETS:
+            known = budget == BUDGETS[0] or any(f.differences[budget] for f in findings)
+            if findings and known:
+                top = (f"{name}, equal {budget}", "paper mm", "ours mm", "pairs", "")
+                parts.append(aligned([top, *(_verdict(f, budget) for f in findings)]))
     parts.append(_rule(summary))
     return "\n\n".join(parts)
 
@@ -34,8 +36,7 @@ def report(summary: Summary) -> str:
 def _rule(summary: Summary) -> str:
     """When there is a verdict, and how many are left if the claims are judged together."""
     lines = [
-        f"± is a {LEVEL:.0%} interval; a difference has a verdict if it leaves 0 out and has at "
-        f"least {FEWEST} pairs"
+        f"± is a {LEVEL:.0%} interval; a verdict needs one that leaves 0 out, and {FEWEST} pairs"
     ]
     for budget in BUDGETS:
         asked = [f for f in summary.findings if f.differences[budget]]
@@ -133,10 +134,9 @@ def _row(line: Line) -> tuple[str, ...]:
     return (line.label, paper, *map(_text, errors), seeds, count, spent)
 
 
-def _verdicts(finding: Finding) -> tuple[str, ...]:
+def _verdict(finding: Finding, budget: str) -> tuple[str, ...]:
     paper = NOTHING if finding.paper_mm is None else f"{finding.paper_mm:+.2f}"
-    found = (_difference(finding.differences[budget]) for budget in BUDGETS)
-    return (finding.claim.words, paper, *(cell for cells in found for cell in cells))
+    return (finding.claim.words, paper, *_difference(finding.differences[budget]))
 
 
 def _difference(difference: Interval | None) -> tuple[str, str, str]:

@@ -122,7 +122,7 @@ TABLES = {
             Claim("1-2-64", "1-64", "a third hourglass helps coarse-to-fine"),
             Claim("1-2-4-64", "64-64-64-64", "coarse-to-fine beats naive, four hourglasses"),
             Claim("1-2-4-64", "1-2-64", "a fourth hourglass helps coarse-to-fine"),
-            Claim("1-64", "64-64-64-64", "two coarse-to-fine hourglasses beat four naive ones"),
+            Claim("1-64", "64-64-64-64", "two coarse-to-fine hourglasses beat four naive"),
         ),
         clock=COARSE_TO_FINE.name,
     ),
