@@ -5,8 +5,9 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 
-from volpose.video import Video, write_video
+from volpose.video import Video, is_video, write_video
 
 
 def frames(count=5, height=48, width=64):
@@ -28,6 +29,21 @@ def test_a_video_is_read_back(suffix, fps, tmp_path):
     assert again.shape == frames().shape
     assert (again.float() - frames().float()).abs().mean() < 8
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_gif_that_moves_is_a_video(tmp_path):
+    still, moving = tmp_path / "still.gif", tmp_path / "moving.GIF"
+    pictures = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in frames()]
+    pictures[0].save(still)
+    pictures[0].save(moving, save_all=True, append_images=pictures[1:], duration=40)
+    assert [is_video(path) for path in (still, moving)] == [False, True]
+    video = Video(moving)
+    assert video.fps == pytest.approx(25)
+    again = torch.stack(list(video))
+    assert (again.float() - frames().float()).abs().mean() < 8
+    assert is_video(tmp_path / "film.MP4")
+    assert not is_video(tmp_path / "none.gif")
+    assert not is_video(tmp_path / "picture.png")
 
 
 def displayed(path, a, b, c, d):

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from jaxtyping import UInt8
+from PIL import Image
 from torch import Tensor
 
 from volpose.storage import complete_or_absent
@@ -18,6 +19,17 @@ from volpose.storage import complete_or_absent
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mts", ".m2ts", ".ts", ".3gp")
 SUFFIXES += (".wmv", ".mpg", ".mpeg")
 QUALITY = "20"  # of x264: 18 can hardly be told from the original
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is a video by its name, or a GIF that moves."""
+    if path.suffix.lower() != ".gif":
+        return path.suffix.lower() in SUFFIXES
+    try:
+        with Image.open(path) as picture:
+            return getattr(picture, "is_animated", False)
+    except OSError:  # whoever reads it as a picture says why it is none
+        return False
 
 
 class Video:

@@ -39,7 +39,7 @@ from volpose.lift.lifter import Lifter
 from volpose.lift.picture import LOOKS, SOMEBODY, first_look, lift_picture
 from volpose.predict import Prediction, camera_of_file, predict, read_image
 from volpose.storage import complete_or_absent
-from volpose.video import SUFFIXES
+from volpose.video import is_video
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 FOR_FILMS = ("bvh", "csv")
@@ -96,12 +96,12 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("--joints2d and --detect both say where the joints are; give one")
     if joints_source(options):
         shared.refuse_given(options, NOT_LIFTING, "2D joints that are given or detected")
-    elif options.input.suffix.lower() not in SUFFIXES:
+    elif not is_video(options.input):
         shared.refuse_given(options, ("lift", "up"), "pictures without 2D joints")
     if options.input.is_dir():
         shared.refuse_given(options, (*FOR_FILMS, "html", "box"), "a folder of pictures")
         _folder(options)
-    elif options.input.suffix.lower() in SUFFIXES:
+    elif is_video(options.input):
         predict_film(options)
     else:
         shared.refuse_given(options, FOR_FILMS, "a picture; they are for videos")
