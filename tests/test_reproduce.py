@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from scipy import stats
 from tests.made_up import COMMITTED, made_up
 from volpose import recipe
 from volpose.reproduce import experiment as experiments
-from volpose.reproduce.experiment import FAMILIES, RATES, SETTINGS, Experiment, family
+from volpose.reproduce.experiment import FAMILIES, RATES, RMSPROP, SETTINGS, Experiment, family
 from volpose.reproduce.intervals import Interval, paired, verdict
 from volpose.reproduce.measure import result_of
 from volpose.reproduce.plan import (
@@ -67,6 +68,7 @@ def test_names_tell_runs_apart(tmp_path):
     for table in TABLES:
         runs += equal_time_runs("laptop", "hard", table, 3, tmp_path)
     runs += question_runs("laptop", "hard", 3, tmp_path)
+    runs += rate_runs("laptop", "hard", ["1-64"], tmp_path, RMSPROP)
     different = {(run.name, json.dumps(run.recipe().to_json())) for run in runs}
     assert len({name for name, _ in different}) == len(different)
     assert all(re.fullmatch(r"[\w.-]+", run.name) for run in runs)
@@ -83,6 +85,27 @@ def test_the_rate_is_the_best_on_validation(tmp_path):
         for run in rate_runs("laptop", "hard", ["64-64"], tmp_path)
     }
     assert errors[chosen_rate("laptop", "hard", "64-64", tmp_path)] == min(errors.values())
+
+
+def test_another_optimizer_has_a_search_of_its_own(tmp_path):
+    made_up(tmp_path, "table2")
+
+    def asked():
+        return [r for r in question_runs("laptop", "hard", 3, tmp_path) if r.change == RMSPROP]
+
+    assert asked() == []  # until its rate is known
+    search = rate_runs("laptop", "hard", ["1-64"], tmp_path, RMSPROP)
+    for run, mm in zip(search, (70.0, 60.0, 65.0), strict=True):
+        folder = run.folder(tmp_path)
+        result = {"card": {"recipe": run.recipe().to_json()}, "mean_of_frames": {"MPJPE mm": mm}}
+        (folder / f"{run.name}.json").write_text(json.dumps(result))
+    usual = row_runs("laptop", "hard", ["1-64"], 3, tmp_path)
+    assert [run.rate for run in asked()] == [search[1].rate] * 3
+    for run, before in zip(asked(), usual, strict=True):
+        changed, kept = run.recipe(), before.recipe()
+        assert changed.optimizer == "rmsprop"
+        rest = {"optimizer": kept.optimizer, "learning_rate": kept.learning_rate}
+        assert replace(changed, **rest) == kept
 
 
 def test_equal_time_is_samples_in_proportion_to_speed(tmp_path):
@@ -152,6 +175,7 @@ def planned(setting, seeds=9):
     """All runs that tables and questions ask of the laptop preset, as far as rates are known."""
     where = "laptop", setting
     runs = rate_runs(*where, ROWS, COMMITTED) + row_runs(*where, ROWS, seeds, COMMITTED)
+    runs += rate_runs(*where, ["1-64"], COMMITTED, RMSPROP)
     for table in TABLES:
         runs += equal_time_runs(*where, table, seeds, COMMITTED)
     return runs + question_runs(*where, seeds, COMMITTED)

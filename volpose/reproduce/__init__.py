@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from volpose.reproduce.experiment import Experiment
+from volpose.reproduce.experiment import RMSPROP, Experiment
 from volpose.reproduce.measure import measure, measure_lookup, missing
 from volpose.reproduce.plan import equal_time_runs, question_runs, rate_runs, row_runs
 from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, HALF, TABLES, WHOLE
@@ -35,6 +35,11 @@ def reproduce(
         measure(experiments, results, runs, jobs)
 
     while missing(search := rate_runs(preset, setting, rows, results), results):
+        run(search)
+    stack = [COARSE_TO_FINE.name]
+    while name == QUESTIONS and missing(
+        search := rate_runs(preset, setting, stack, results, RMSPROP), results
+    ):
         run(search)
     run(row_runs(preset, setting, rows, seeds, results))
     if name == QUESTIONS:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from volpose.reproduce.experiment import FAMILIES, RATES, SAMPLES, Experiment, family
+from volpose.reproduce.experiment import FAMILIES, RATES, RMSPROP, SAMPLES, Experiment, family
 from volpose.reproduce.measure import result_of
 from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, HALF, TABLES, WHOLE
 
@@ -19,36 +19,47 @@ CURVE_IMAGES = (1_000, 3_000, 10_000)
 PAPER_TRAINING_SHARE = 1 / 3
 
 
-def rate_runs(preset: str, setting: str, rows: Iterable[str], results: Path) -> list[Experiment]:
+def rate_runs(
+    preset: str, setting: str, rows: Iterable[str], results: Path, change: str = ""
+) -> list[Experiment]:
     """The search for the learning rates of the families that rows belong to.
 
     Where the best rate so far is the lowest or the highest, the search goes on beyond it: call
     this again when its runs are made, until nothing is missing.
+
+    Args:
+        preset, setting, results: as in `volpose.reproduce.reproduce`.
+        rows: their names.
+        change: one of `volpose.reproduce.experiment.CHANGES`, which needs rates of its own.
     """
     searched = [FAMILIES[name] for name in dict.fromkeys(map(family, rows))]
-    return [run for row in searched for run in _search(preset, setting, row, results)]
+    return [run for row in searched for run in _search(preset, setting, row, results, change)]
 
 
-def chosen_rate(preset: str, setting: str, row: str, results: Path) -> float | None:
+def chosen_rate(
+    preset: str, setting: str, row: str, results: Path, change: str = ""
+) -> float | None:
     """The rate of the lowest error on the validation split; None until the search is done."""
-    search = _search(preset, setting, FAMILIES[family(row)], results)
+    search = _search(preset, setting, FAMILIES[family(row)], results, change)
     errors = _errors(search, results)
     return min(errors, key=errors.get) if len(errors) == len(search) else None
 
 
-def rate_errors(preset: str, setting: str, row: str, results: Path) -> dict[float, float]:
+def rate_errors(
+    preset: str, setting: str, row: str, results: Path, change: str = ""
+) -> dict[float, float]:
     """Rate -> MPJPE in mm on the validation split, of all rates tried for the row's family so far.
 
     One seed each: a rate that is ahead by less than seeds differ may be ahead by chance.
     """
-    return _errors(_search(preset, setting, FAMILIES[family(row)], results), results)
+    return _errors(_search(preset, setting, FAMILIES[family(row)], results, change), results)
 
 
-def _search(preset: str, setting: str, row: str, results: Path) -> list[Experiment]:
+def _search(preset: str, setting: str, row: str, results: Path, change: str) -> list[Experiment]:
     """The runs of a row with rising rates, those that are made and those that are needed."""
     rates = list(RATES[preset])
     while True:
-        search = [Experiment(preset, setting, row, 0, rate, "rate") for rate in rates]
+        search = [Experiment(preset, setting, row, 0, rate, "rate", change) for rate in rates]
         errors = _errors(search, results)
         best = min(errors, key=errors.get, default=None)
         if len(errors) < len(search) or best not in (rates[0], rates[-1]):
@@ -110,6 +121,8 @@ def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[
             slow = round(SAMPLES[preset] * PAPER_TRAINING_SHARE)
             found.append(replace(run, change="official targets"))
             found.append(replace(run, change="paper's training", rate=2.5e-4, samples=slow))
+            rate = chosen_rate(preset, setting, run.row, results, RMSPROP)
+            found += [] if rate is None else [replace(run, change=RMSPROP, rate=rate)]
     for run in (run for run in usual if run.seed == 0):
         longest = (LONGEST_SHARE,) if run.row == HALF.name else ()
         shares = (*CURVE_SHARES, *longest)
