@@ -370,13 +370,25 @@ def test_flat_forest(flat):
     figure = volpose.plot.forest(rows, {"equal samples": series}, "mm", paper=[5.0, None])
     (ax,) = figure.axes
     assert "\n" in ax.get_yticklabels()[1].get_text()
-    assert len(ax.containers) == 3  # what was not run is left out
-    assert [bool(c.has_xerr) for c in ax.containers] == [True, False, True]
+    bars = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2]
+    bars = [ends for ends in bars if tuple(ends) != (0, 0)]
+    assert len(bars) == 3  # what was not run is left out
     low, high = ax.get_xlim()
     assert low < -1
     assert 5 < high < 50  # one wild interval does not flatten the others
+    assert [line.get_marker() for line in ax.lines].count(">") == 1
+    assert not ax.texts  # its mean is within the scale
     with pytest.raises(ValueError, match="2 entries"):
         volpose.plot.forest(rows, {"": {"default": [None]}}, "mm")
+
+
+def test_flat_forest_far_mean(flat):
+    values = [(float(mean), 1.0) for mean in (*range(8), -400)]
+    figure = volpose.plot.forest([str(mean) for mean, _ in values], {"": {"all": values}}, "mm")
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.texts] == ["\N{MINUS SIGN}400"]
+    assert [line.get_marker() for line in ax.lines].count("<") == 1
+    assert ax.get_xlim()[0] > -100
 
 
 def test_flat_pose_rows_and_views(flat):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
+from statistics import quantiles
 
 import matplotlib.pyplot as plt
 from jaxtyping import Float, Shaped
@@ -21,6 +22,7 @@ MARKERS = ("o", "s", "^", "v")
 PAPER_COLOR = "#808A99"
 LABEL_WIDTH = 30  # characters of a row's label before it is broken
 ROW = 0.42  # inches
+FENCE = 1.5  # Tukey's: how far, in interquartile ranges, the scale goes beyond the quartiles
 # mean and half width of an interval; an infinite width is a single run, None is no run
 Estimate = tuple[float, float] | None
 
@@ -43,7 +45,8 @@ def forest(
 
     Returns:
         A figure with a panel for each entry of ``panels``, side by side, on one scale. A single
-        run is drawn hollow and without an interval.
+        run is drawn hollow and without an interval. What lies far beyond the others, by Tukey's
+        fences, ends in an arrow; a mean there is a number.
 
     Raises:
         ValueError: another number of estimates, or of the paper's numbers, than of rows.
@@ -62,11 +65,16 @@ def forest(
         squeeze=False,
         layout="constrained",
     )
+    limits = _limits(panels, marks)
     for ax, (title, series) in zip(axes[0], panels.items(), strict=True):
         _draw_paper(ax, marks)
         for number, (name, values) in enumerate(series.items()):
-            offset = 0.5 * ((number + 1) / (len(series) + 1) - 0.5)
-            _draw_series(ax, values, offset, SERIES[number], MARKERS[number], name)
+            at = [row + 0.5 * ((number + 1) / (len(series) + 1) - 0.5) for row in range(len(rows))]
+            color, marker = SERIES[number], MARKERS[number]
+            for height, value in zip(at, values, strict=True):
+                if value is not None:
+                    _draw_estimate(ax, value, height, limits, color, marker)
+            ax.plot([], [], marker, color=color, ms=5, label=name)
         ax.set_xlabel(f"{title}\n{xlabel}" if title else xlabel)
         ax.axvline(0, color="#9A9A9A", lw=1)
         ax.spines[["top", "right", "left"]].set_visible(False)
@@ -76,7 +84,7 @@ def forest(
     first = axes[0, 0]
     labels = [textwrap.fill(row, LABEL_WIDTH) for row in rows]
     first.set_yticks(range(len(rows)), labels, fontsize=8)
-    first.set(ylim=(len(rows) - 0.5, -0.5), xlim=_limits(panels, marks))
+    first.set(ylim=(len(rows) - 0.5, -0.5), xlim=limits)
     handles = first.get_legend_handles_labels()
     figure.legend(*handles, frameon=False, ncols=4, loc="outside upper center")
     return figure
@@ -89,36 +97,52 @@ def _draw_paper(ax: Axes, marks: Sequence[float | None]) -> None:
         ax.plot(*zip(*known, strict=True), color=PAPER_COLOR, label="the paper", **look)
 
 
-def _draw_series(
-    ax: Axes, values: Sequence[Estimate], offset: float, color: str, marker: str, label: str
+def _draw_estimate(
+    ax: Axes,
+    value: tuple[float, float],
+    height: float,
+    limits: tuple[float, float],
+    color: str,
+    marker: str,
 ) -> None:
-    for row, value in enumerate(values):
-        if value is None:
-            continue
-        mean, half = value
-        single = math.isinf(half)
-        ax.errorbar(
-            mean,
-            row + offset,
-            xerr=None if single else half,
-            fmt=marker,
+    """A mean and its interval; where they lie beyond an end of the scale, an arrow says so."""
+    mean, half = value
+    single, (low, high) = math.isinf(half), limits
+    ends = (mean, mean) if single else (mean - half, mean + half)
+    ax.plot([max(low, ends[0]), min(high, ends[1])], [height] * 2, color=color, lw=1.6)
+    if low <= mean <= high:
+        ax.plot(mean, height, marker, color=color, mfc="none" if single else color, ms=5)
+    for end, beyond, arrow in ((low, ends[0] < low, "<"), (high, ends[1] > high, ">")):
+        if beyond:
+            ax.plot(end, height, arrow, color=color, ms=5, clip_on=False)
+    if not low <= mean <= high:
+        left = mean < low
+        ax.annotate(
+            f"{mean:.0f}".replace("-", "\N{MINUS SIGN}"),
+            (low if left else high, height),
+            xytext=(6 if left else -6, 0),
+            textcoords="offset points",
+            ha="left" if left else "right",
+            va="center",
+            fontsize=7,
             color=color,
-            mfc="none" if single else color,
-            ms=5,
-            lw=1.6,
+            bbox={"fc": ax.get_facecolor(), "ec": "none", "pad": 0.8},
         )
-    ax.plot([], [], marker, color=color, ms=5, label=label)
 
 
 def _limits(panels: Mapping[str, Mapping[str, Sequence[Estimate]]], marks: Sequence) -> tuple:
-    """Ends of the scale: all means, and of the intervals as much as leaves the means apart."""
+    """Ends of the scale: those of all intervals, but for outliers, by Tukey's fences."""
     estimates = [v for s in panels.values() for values in s.values() for v in values if v]
-    middles = [mean for mean, _ in estimates] + [m for m in marks if m is not None] + [0.0]
-    ends = [m + s * h for m, h in estimates if math.isfinite(h) for s in (-1, 1)] + middles
-    low, high = min(middles), max(middles)
-    room = max(high - low, 1.0)
-    margin = 0.05 * room
-    return max(min(ends), low - 0.6 * room) - margin, min(max(ends), high + 0.6 * room) + margin
+    ends = [m + s * h for m, h in estimates if math.isfinite(h) for s in (-1, 1)]
+    ends += [mean for mean, half in estimates if math.isinf(half)]
+    if len(ends) > 1:
+        first, _, third = quantiles(ends, n=4, method="inclusive")
+        reach = FENCE * (third - first)
+        ends = [end for end in ends if first - reach <= end <= third + reach]
+    shown = [*ends, *(mark for mark in marks if mark is not None), 0.0]
+    low, high = min(shown), max(shown)
+    margin = 0.05 * max(high - low, 1.0)
+    return low - margin, high + margin
 
 
 def pose_rows(
