@@ -84,6 +84,36 @@ def independent(folder, table, setting):
     return cells
 
 
+def holm(folder, table, setting):
+    """Budget -> verdicts that are left, verdicts, claims: Holm's correction as a plain loop."""
+    found = {}
+    for budget in ("samples", "time"):
+        chances, verdicts = [], 0
+        for claim in TABLES[table].claims:
+            sides = [read(folder, table, setting, r, budget) for r in (claim.better, claim.worse)]
+            errors = [
+                {s: r["mean_of_frames"]["MPJPE mm"] for s, r in side.items()} for side in sides
+            ]
+            values = [errors[1][s] - errors[0][s] for s in errors[0].keys() & errors[1].keys()]
+            if values:
+                chances.append(stats.ttest_1samp(values, 0).pvalue if len(values) > 2 else 1.0)
+                verdicts += compared(*errors)[2] != "cannot tell"
+        left = 0
+        for chance in sorted(chances):
+            if chance > 0.05 / (len(chances) - left):
+                break
+            left += 1
+        if verdicts:
+            found[budget] = (left, verdicts, len(chances))
+    return found
+
+
+def holm_lines(text):
+    """What the last lines of a printed table say of Holm's correction."""
+    pattern = r"equal (\w+): (\d+) of (\d+) verdicts are left if all (\d+) claims"
+    return {b: tuple(map(int, numbers)) for b, *numbers in re.findall(pattern, text)}
+
+
 def printed_cells(text):
     """Cells of the lines with numbers; none is empty, so that columns are in order."""
     lines = [re.split(r"\s{2,}", line) for line in text.splitlines()]
@@ -95,6 +125,7 @@ def test_every_printed_aggregate_follows_from_the_runs(table, tmp_path):
     made_up(tmp_path, table)
     printed = report(summarize(table, "laptop", "hard", tmp_path))
     cells = independent(tmp_path, table, "hard")
+    assert holm_lines(printed) == holm(tmp_path, table, "hard")
     plan = TABLES[table]
     assert len(cells) == len(plan.rows) + 2 * (len(plan.claims) + len(plan.actions or ()))
     assert printed_cells(printed) == cells
@@ -121,6 +152,7 @@ def test_every_printed_aggregate_follows_from_the_runs(table, tmp_path):
 def test_the_committed_tables_follow_from_the_committed_runs(table, setting):
     printed = report(summarize(table, "laptop", setting, COMMITTED))
     assert printed_cells(printed) == independent(COMMITTED, table, setting)
+    assert holm_lines(printed) == holm(COMMITTED, table, setting)
 
 
 def test_claims_can_be_read_with_other_decoders_and_without_a_seed(tmp_path):

@@ -12,6 +12,7 @@ from volpose.commands.options import add_precision, name_of, positive
 from volpose.estimator import DECODERS
 from volpose.recipe import PRESETS
 from volpose.reproduce import QUESTIONS, reproduce
+from volpose.reproduce.answers import answers
 from volpose.reproduce.experiment import SAMPLES, SETTINGS
 from volpose.reproduce.measure import prepare_process
 from volpose.reproduce.published import PUBLISHED
@@ -69,7 +70,9 @@ def run(options: argparse.Namespace) -> None:
             reproduce(options.table, options.preset, setting, options.seeds, *where, options.jobs)
         if options.table in TABLES:
             print(report(summarize(options.table, options.preset, setting, options.results)))
-            print()
+        else:
+            print(answers(options.preset, setting, options.results))
+        print()
 
 
 def run_real(options: argparse.Namespace) -> None:

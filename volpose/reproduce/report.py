@@ -65,7 +65,7 @@ def readings(readings: Mapping[str, Summary], budget: str = "samples") -> str:
     rows = [("", *(x for name in readings for x in (name, "pairs", "")))]
     for claims in zip(*(summary.findings for summary in readings.values()), strict=True):
         better, worse = (label[n] for n in (claims[0].claim.better, claims[0].claim.worse))
-        cells = (_difference(f.differences[budget]) for f in claims)
+        cells = (difference_cells(f.differences[budget]) for f in claims)
         shown = [(mm, pairs, SIGNS.get(word, word)) for mm, pairs, word in cells]
         rows.append((f"{better} below {worse}", *(x for cell in shown for x in cell)))
     return aligned(rows)
@@ -136,11 +136,11 @@ def _row(line: Line) -> tuple[str, ...]:
 
 def _verdict(finding: Finding, budget: str) -> tuple[str, ...]:
     paper = NOTHING if finding.paper_mm is None else f"{finding.paper_mm:+.2f}"
-    return (finding.claim.words, paper, *_difference(finding.differences[budget]))
+    return (finding.claim.words, paper, *difference_cells(finding.differences[budget]))
 
 
-def _difference(difference: Interval | None) -> tuple[str, str, str]:
-    """A difference with its interval, its pairs, and its verdict."""
+def difference_cells(difference: Interval | None) -> tuple[str, str, str]:
+    """A difference with its interval, its pairs, and its verdict, as cells of a table."""
     if difference is None:
         return NOTHING, NOTHING, NOTHING
     sign = "+" if difference.mean >= 0 else ""

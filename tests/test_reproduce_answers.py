@@ -1,0 +1,182 @@
+"""What is printed of the questions that the paper leaves open follows from the runs."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from tests.made_up import COMMITTED, made_up
+from tests.test_reproduce_tables import compared, mean_and_half, printed_cells
+from volpose.__main__ import main
+from volpose.reproduce.answers import answers, effects, grown
+from volpose.reproduce.experiment import RMSPROP, SETTINGS
+from volpose.reproduce.measure import missing
+from volpose.reproduce.plan import question_runs, rate_runs
+from volpose.reproduce.summary import load
+from volpose.reproduce.tables import TABLES
+
+ORDER = ("volume 16", "volume 32", "32-32", "32-32-32", "32-32-32-32", "1-32", "8-32", "1-2-32")
+ORDER += ("1-4-32", "1-2-4-32", "decoupled", "decoupled, halves apart")
+
+
+def all_made_up(folder, hardly=()):
+    """Tables and questions without training; changes in ``hardly`` have hardly learned."""
+    for table in TABLES:
+        made_up(folder, table)
+    rng = np.random.default_rng(3)
+
+    def copy(runs):
+        """Give each run the result of another, with its own error."""
+        for run in missing(runs, folder):
+            usual = folder / "laptop-hard" / f"1-32-seed-{run.seed}.json"
+            result = json.loads(usual.read_text()) | {"name": run.name}
+            result["card"]["recipe"] = run.recipe().to_json()
+            more = 900 if run.change in hardly else rng.uniform(-3, 9)
+            result["mean_of_frames"]["MPJPE mm"] += more
+            result["decoders"] = {d: mm + 2 * more for d, mm in result["decoders"].items()}
+            (folder / "laptop-hard" / f"{run.name}.json").write_text(json.dumps(result))
+
+    while search := missing(rate_runs("laptop", "hard", ["1-64"], folder, RMSPROP), folder):
+        copy(search)
+    copy(question_runs("laptop", "hard", 3, folder))
+    (folder / "lookup-laptop-hard.json").write_text(json.dumps({"mean_pose_mm": 240.0}))
+    return folder
+
+
+def named(folder, setting, pattern):
+    """What a pattern has matched -> result, of all files whose names it is."""
+    paths = (folder / f"laptop-{setting}").glob("*.json")
+    found = {re.fullmatch(pattern, path.stem): path for path in paths}
+    found = {m.groups(): json.loads(path.read_text()) for m, path in found.items() if m}
+    return dict(sorted(found.items()))
+
+
+def independent(folder, setting):
+    """Blocks of cells, computed without the package."""
+    rows = {
+        row: list(
+            named(folder, setting, row.replace(",", "").replace(" ", "-") + r"-seed-(\d)").values()
+        )
+        for row in ORDER
+    }
+    decoders = ("peak", "argmax", "integral")
+
+    def cell(found, read):
+        return mean_and_half([read(r) for r in found])
+
+    blocks = [
+        [
+            [n, *(cell(f, lambda r, d=d: r["decoders"][d]) for d in decoders)]
+            for n, f in rows.items()
+        ],
+        [
+            [f"{n}, stage {i + 1}", str(f[0]["stages"][i]["d"])]
+            + [
+                cell(f, lambda r, i=i, key=key: r["stages"][i][key])
+                for key in ("mpjpe_mm", "across_px", "depth_mm")
+            ]
+            for n, f in rows.items()
+            for i in range(len(f[0]["stages"]))
+        ],
+        [
+            [name.replace("_", " "), cell(rows["1-32"], lambda r, name=name: r["joints"][name])]
+            for name in rows["1-32"][0]["joints"]
+        ],
+    ]
+    before = named(folder, setting, r"1-32-seed-(\d)")
+    highest = (
+        0.75 * json.loads((folder / f"lookup-laptop-{setting}.json").read_text())["mean_pose_mm"]
+    )
+    changes = {
+        "official targets": "-official-targets",
+        "paper's training": "-papers-training-16000-samples",
+        "RMSprop": "-RMSprop",
+    }
+    block = []
+    for change, added in changes.items():
+        after = named(folder, setting, rf"1-32{added}-seed-(\d)")
+        mean = np.mean([r["mean_of_frames"]["MPJPE mm"] for r in after.values()]) if after else 0
+        for d in decoders:
+            sides = [
+                {
+                    s: r["mean_of_frames"]["MPJPE mm"] if d == "peak" else r["decoders"][d]
+                    for s, r in side.items()
+                }
+                for side in (before, after)
+            ]
+            mm, pairs, word = compared(*sides)
+            word = {"holds": "does harm", "does not hold": "helps"}.get(word, word)
+            told = ["-", "-", "has hardly learned"] if mean > highest else [mm, pairs, word]
+            block.append([f"{change}, {d}", *told])
+    return [*blocks, block]
+
+
+def blocks_of(text):
+    """Cells of the printed blocks, without their first lines."""
+    parts = text.split("\n\n")
+    return [[re.split(r"\s{2,}", line) for line in part.splitlines()[1:]] for part in parts[1:]]
+
+
+@pytest.mark.parametrize("hardly", [(), ("paper's training",)])
+def test_every_printed_answer_follows_from_the_runs(hardly, tmp_path):
+    printed = answers("laptop", "hard", all_made_up(tmp_path, hardly))
+    blocks = blocks_of(printed)
+    assert blocks[:4] == independent(tmp_path, "hard")
+    assert ("has hardly learned" in printed) == bool(hardly)
+    samples, images, heights = blocks[4:]
+    runs = load("laptop", "hard", tmp_path)
+    sizes = [12_000, 24_000, 48_000, 96_000, 192_000, 384_000]
+    assert [line[0] for line in samples] == [
+        "coordinate regression",
+        "volume 16",
+        "volume 32",
+        "1-32",
+    ]
+    for name, *cells in samples:
+        stem = name.replace(" ", "-")
+        files = [f"{stem}-seed-0" if n == 48_000 else f"{stem}-{n}-samples-seed-0" for n in sizes]
+        errors = [runs[f]["mean_of_frames"]["MPJPE mm"] if f in runs else None for f in files]
+        assert cells == ["-" if mm is None else f"{mm:.1f}" for mm in errors]
+    (images,) = images
+    files = [f"1-32-{n}-images-seed-0" for n in (1000, 3000, 10000)] + ["1-32-seed-0"]
+    assert images == ["1-32", *(f"{runs[f]['mean_of_frames']['MPJPE mm']:.1f}" for f in files)]
+    bins = [b for seed in range(3) for b in runs[f"1-32-seed-{seed}"]["confidence"]]
+    for start, joints, error, near in heights:
+        chosen = [b for b in bins if f"from {b['from']:.1f}" == start]
+        weights = [b["joints"] for b in chosen]
+        assert joints == str(sum(weights))
+        assert error == f"{np.average([b['error_mm'] for b in chosen], weights=weights):.1f}"
+        assert near == f"{np.average([b['within_150'] for b in chosen], weights=weights):.1%}"
+    assert len(heights) == len({b["from"] for b in bins})
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_the_committed_answers_follow_from_the_committed_runs(setting):
+    blocks = blocks_of(answers("laptop", setting, COMMITTED))
+    assert blocks[:4] == independent(COMMITTED, setting)
+
+
+def test_a_training_that_hardly_learned_has_no_effect(tmp_path):
+    all_made_up(tmp_path, ("official targets",))
+    found = effects("laptop", "hard", tmp_path)
+    late = [e for e in found if e.change == "official targets"]
+    assert all(e.late and e.added is None and len(e.reached) == 3 for e in late)
+    assert not any(e.late or e.added is None for e in found if e not in late)
+
+
+def test_a_curve_is_of_one_seed_and_rises_in_size(tmp_path):
+    runs = load("laptop", "hard", all_made_up(tmp_path))
+    curve = grown("1-64", "laptop", runs, "images")
+    assert list(curve) == [1000, 3000, 10_000, 30_000]
+    assert curve[30_000] == runs["1-32-seed-0"]["mean_of_frames"]["MPJPE mm"]
+
+
+def test_show_prints_the_answers(tmp_path, capsys):
+    made_up(tmp_path, "table2")
+    where = ["--setting", "hard", "--show", "--results", str(tmp_path)]
+    assert main(["reproduce", "questions", *where]) == 0
+    printed = capsys.readouterr().out
+    assert "by stage" in printed
+    assert "changed" not in printed  # nobody knows yet when a training has learned
+    assert printed_cells(printed)

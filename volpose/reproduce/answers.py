@@ -1,0 +1,206 @@
+"""What the runs say of questions that the paper leaves open, as data and as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from volpose.recipe import PRESETS
+from volpose.reproduce.dissect import COMPARED
+from volpose.reproduce.experiment import CHANGES
+from volpose.reproduce.intervals import Interval, paired
+from volpose.reproduce.report import NOTHING, aligned, difference_cells
+from volpose.reproduce.summary import METRIC, error_of, load, runs_of
+from volpose.reproduce.tables import (
+    COARSE_TO_FINE,
+    COORDINATE,
+    HALF,
+    ROWS,
+    WHOLE,
+    file_name,
+)
+from volpose.storage import read_json
+
+LEARNED = 0.75  # of the mean pose's error: above it a training has hardly learned
+HARM = {"holds": "does harm", "does not hold": "helps"}  # verdicts on an added error
+ASKED = (COORDINATE.name, HALF.name, WHOLE.name, COARSE_TO_FINE.name)  # how they grow
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a change of the training does to the row 1-32, under one decoder.
+
+    Attributes:
+        change: one of `volpose.reproduce.experiment.CHANGES`.
+        decoder: of `volpose.reproduce.dissect.COMPARED`.
+        reached: seed -> MPJPE with the change, mm.
+        added: with the change minus without, paired by seed; None without pairs, or where the
+            training has hardly learned: then it says when learning begins, not how it ends.
+        late: whether it has hardly learned.
+    """
+
+    change: str
+    decoder: str
+    reached: dict[int, float]
+    added: Interval | None
+    late: bool
+
+
+def variants(row: str, preset: str, runs: dict[str, dict], added: str = "") -> dict[tuple, dict]:
+    """The runs of a row whose names have something added.
+
+    Args:
+        row: its name.
+        preset: whose depths the runs have.
+        runs: of `volpose.reproduce.summary.load`.
+        added: a pattern for what stands between row and seed.
+
+    Returns:
+        What the pattern's groups have matched, all numbers, with the seed -> result.
+    """
+    stem = file_name(ROWS[row].label(PRESETS[preset].network.z_bins[-1]))
+    pattern = re.compile(re.escape(stem) + added + r"-seed-(\d+)")
+    matches = ((pattern.fullmatch(name), result) for name, result in runs.items())
+    return {tuple(map(int, m.groups())): result for m, result in matches if m}
+
+
+def learning_begins(preset: str, setting: str, results: Path) -> float:
+    """The error below which a training has learned, mm: `LEARNED` of that of the mean pose.
+
+    Raises:
+        FileNotFoundError, ValueError: ``lookup-PRESET-SETTING.json`` is missing or damaged.
+    """
+    return LEARNED * read_json(results / f"lookup-{preset}-{setting}.json")["mean_pose_mm"]
+
+
+def effects(preset: str, setting: str, results: Path) -> list[Effect]:
+    """All changes of the training of the row 1-32, each read by all decoders.
+
+    Args:
+        preset, setting, results: as in `volpose.reproduce.reproduce`.
+    """
+    runs, highest = load(preset, setting, results), learning_begins(preset, setting, results)
+
+    def errors(added: str, decoder: str) -> dict[int, float]:
+        found = variants(COARSE_TO_FINE.name, preset, runs, added)
+        read = {key[-1]: error_of(result, decoder) for key, result in found.items()}
+        return {seed: mm for seed, mm in sorted(read.items()) if mm is not None}
+
+    found = []
+    for change in CHANGES[1:]:
+        added = f"-{re.escape(file_name(change))}(?:-\\d+-samples)?"
+        usual_reading = errors(added, COMPARED[0])
+        late = bool(usual_reading) and fmean(usual_reading.values()) > highest
+        for decoder in COMPARED:
+            reached = errors(added, decoder)
+            more = None if late else paired(errors("", decoder), reached)
+            found.append(Effect(change, decoder, reached, more, late))
+    return found
+
+
+def grown(row: str, preset: str, runs: dict[str, dict], word: str) -> dict[int, float]:
+    """Number of samples, or of images -> MPJPE of seed 0, mm; rising.
+
+    Args:
+        row, preset, runs: as in `variants`.
+        word: "samples" or "images".
+    """
+    sizes = {
+        size: result["mean_of_frames"][METRIC]
+        for (size, seed), result in variants(row, preset, runs, rf"-(\d+)-{word}").items()
+        if seed == 0
+    }
+    for (seed,), result in variants(row, preset, runs).items():
+        if seed == 0:
+            sizes[result["card"]["recipe"][word]] = result["mean_of_frames"][METRIC]
+    return dict(sorted(sizes.items()))
+
+
+def answers(preset: str, setting: str, results: Path) -> str:
+    """Errors by decoder, stage, joint, change, length and confidence, as text.
+
+    MPJPE in mm over the seeds with 95 % intervals, equal samples; errors of one length are those
+    of seed 0.
+
+    Args:
+        preset, setting, results: as in `volpose.reproduce.reproduce`.
+    """
+    runs = load(preset, setting, results)
+    depth = PRESETS[preset].network.z_bins[-1]
+    rows = {
+        row.label(depth): list(runs_of(name, preset, runs).values()) for name, row in ROWS.items()
+    }
+    volumes = {label: found for label, found in rows.items() if found and "stages" in found[0]}
+    stack = COARSE_TO_FINE.label(depth)
+    usual = volumes.get(stack, [])
+    head = f"What the paper leaves open\n{preset} preset, {setting} studio; MPJPE mm"
+    parts = [head, *map(aligned, (_decoders(volumes), _stages(volumes), _joints(stack, usual)))]
+    if (results / f"lookup-{preset}-{setting}.json").exists():
+        parts.append(aligned(_changes(effects(preset, setting, results))))
+    for word in ("samples", "images"):
+        curves = {ROWS[name].label(depth): grown(name, preset, runs, word) for name in ASKED}
+        parts.append(aligned(_curves({n: c for n, c in curves.items() if len(c) > 1}, word)))
+    return "\n\n".join([*parts, aligned(_heights(usual))])
+
+
+def _over_seeds(found: list[dict], read: Callable[[dict], float]) -> str:
+    return str(Interval.of([read(result) for result in found]))
+
+
+def _decoders(volumes: dict[str, list[dict]]) -> list[tuple[str, ...]]:
+    lines: list[tuple[str, ...]] = [("by decoder", *COMPARED)]
+    for label, found in volumes.items():
+        cells = (_over_seeds(found, lambda r, d=d: r["decoders"][d]) for d in COMPARED)
+        lines.append((label, *cells))
+    return lines
+
+
+def _stages(volumes: dict[str, list[dict]]) -> list[tuple[str, ...]]:
+    keys = {"mpjpe_mm": "MPJPE mm", "across_px": "across px", "depth_mm": "depth mm"}
+    lines: list[tuple[str, ...]] = [("by stage", "slices", *keys.values())]
+    for label, found in volumes.items():
+        for number, stage in enumerate(found[0]["stages"]):
+            cells = (_over_seeds(found, lambda r, n=number, k=k: r["stages"][n][k]) for k in keys)
+            lines.append((f"{label}, stage {number + 1}", str(stage["d"]), *cells))
+    return lines
+
+
+def _joints(label: str, usual: list[dict]) -> list[tuple[str, ...]]:
+    lines: list[tuple[str, ...]] = [(f"by joint, {label}", "mm")]
+    for name in usual[0]["joints"] if usual else ():
+        lines.append((name.replace("_", " "), _over_seeds(usual, lambda r, n=name: r["joints"][n])))
+    return lines
+
+
+def _changes(found: list[Effect]) -> list[tuple[str, ...]]:
+    lines: list[tuple[str, ...]] = [("changed, and how read", "added mm", "pairs", "")]
+    for effect in found:
+        mm, pairs, word = difference_cells(effect.added)
+        word = "has hardly learned" if effect.late else HARM.get(word, word)
+        lines.append((f"{effect.change}, {effect.decoder}", mm, pairs, word))
+    return lines
+
+
+def _curves(curves: dict[str, dict[int, float]], word: str) -> list[tuple[str, ...]]:
+    sizes = sorted({size for curve in curves.values() for size in curve})
+    lines: list[tuple[str, ...]] = [(f"by {word}", *(f"{size:,}" for size in sizes))]
+    for label, curve in curves.items():
+        lines.append((label, *(f"{curve[n]:.1f}" if n in curve else NOTHING for n in sizes)))
+    return lines
+
+
+def _heights(usual: list[dict]) -> list[tuple[str, ...]]:
+    lines: list[tuple[str, ...]] = [("by height of the peak", "joints", "mm", "within 150 mm")]
+    bins = [entry for result in usual for entry in result["confidence"]]
+    for start in sorted({entry["from"] for entry in bins}):
+        chosen = [entry for entry in bins if entry["from"] == start]
+        joints = sum(entry["joints"] for entry in chosen)
+        error, near = (
+            sum(entry["joints"] * entry[key] for entry in chosen) / joints
+            for key in ("error_mm", "within_150")
+        )
+        lines.append((f"from {start:.1f}", f"{joints:,}", f"{error:.1f}", f"{near:.1%}"))
+    return lines
