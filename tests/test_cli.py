@@ -1,7 +1,13 @@
 """The command line: it does its work, and mistakes end in one sentence and status 2."""
 
+import argparse
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -9,8 +15,10 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 
 from tests.small import NETWORK
+from volpose import __main__ as program
 from volpose.__main__ import main
 from volpose.estimator import Estimator
+from volpose.storage import complete_or_absent
 
 
 @pytest.fixture
@@ -129,3 +137,31 @@ def test_bad_numbers(capsys, weights):
     assert "positive whole number" in refused(capsys, "train", "tiny", "--images", "many")
     refused(capsys, "train", "enormous")
     refused(capsys)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_command_that_is_stopped_says_so_and_leaves_nothing(
+    number, capsys, tmp_path, monkeypatch
+):
+    def stopped(_):
+        with complete_or_absent(tmp_path / "out.json") as partial:
+            partial.write_text("half of it")
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(run=stopped)
+    monkeypatch.setattr(program, "build_parser", lambda: parser)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main([]) == 130
+    words = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted"}
+    assert capsys.readouterr().err == f"volpose: {words[number]}\n"
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake():
+    command = f"{sys.executable} -m volpose reproduce table4 | head -c 10"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout) == 10

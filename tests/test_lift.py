@@ -580,6 +580,12 @@ def test_the_command_trains_and_evaluates(tmp_path, capsys, monkeypatch):
     assert sum(person["poses"] for person in theirs) == 4
     of_all = sum(person["poses"] * person["MPJPE mm, truth"] for person in theirs) / 4
     assert of_all == pytest.approx(result["rows"][0]["MPJPE mm, truth"], abs=0.01)
+    # motions whose frames are numbered in another way lose nobody
+    odd = archive | {"motion_idx": np.arange(count) % 2, "src_frame": 4 * np.arange(count) + 1}
+    odd["motion_action"] = np.array(["wave", "walk"])
+    np.savez(tmp_path / "odd.npz", **odd)
+    every = Motions.read(tmp_path / "odd.npz", "train", 4)
+    assert sorted(every.subject.tolist()) == ["a"] * 10 + ["b"] * 10
     capsys.readouterr()
     assert main(["lift", "train", "--data", "studio:train"]) == 2
     assert "data must be mocap:PATH" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """From a photograph to a pose: boxes, cameras, and sentences for what cannot be used."""
 
+import html
 import json
 import math
 import shutil
@@ -19,7 +20,7 @@ from volpose.predict import camera_of_file, predict, read_image
 from volpose.skeleton import H36M_17
 
 KEYS = {"joints", "pose_mm", "joints_px", "confidence", "root_depth_mm", "root_source"}
-KEYS |= {"scale", "size_px", "camera_px", "camera_source", "up", "box_source", "weights"}
+KEYS |= {"scale", "size_px", "camera_px", "camera_source", "up", "box_source", "weights", "notes"}
 
 
 @pytest.fixture(scope="module")
@@ -218,10 +219,29 @@ def test_doubts_about_joints_are_said(here, capsys):
     assert "not given" not in notes
     notes = predicted(capsys, "photo.png", joints2d=joints("left_knee", "right_ankle"))[1]
     assert "not given, so guessed: right_ankle, left_knee" in notes
+    upside_down = "--up points down in the picture, where y grows"
+    assert upside_down in predicted(capsys, "photo.png", "--up", "0,1,0", joints2d=joints())[1]
+    assert upside_down not in predicted(capsys, "photo.png", "--up", "1,1,0", joints2d=joints())[1]
     notes = predicted(capsys, "photo.png", joints2d=joints(dy=150))[1]  # legs, hips and hands
     assert "of the 2D joints lie outside of the picture of 400 x 400 px" in notes
     assert "outside" not in predicted(capsys, "photo.png", joints2d=joints(dy=70))[1]  # two feet
     assert "confidence 0.0" in notes  # the network is not trained
+
+
+def test_doubts_are_in_the_record_and_on_the_page(here, capsys):
+    content, told = predicted(capsys, "photo.png", "--weights", "look.safetensors")
+    assert content["notes"]
+    assert all(note in told for note in content["notes"])
+    assert content["camera_source"] in told
+    assert content["camera_source"] not in content["notes"]  # it has a place of its own
+    page = ["--weights", "look.safetensors", "--html", "page.html"]
+    assert main(["predict", "photo.png", *page]) == 0
+    text = Path("page.html").read_text()
+    assert all(f"<li>{html.escape(note)}</li>" in text for note in content["notes"])
+    boxed = ["--box", "0,0,400,400", "--camera", "400,400,200,200"]
+    if not predicted(capsys, "photo.png", "--weights", "look.safetensors", *boxed)[0]["notes"]:
+        assert main(["predict", "photo.png", *page, *boxed]) == 0
+        assert '<ul class="doubts"' not in Path("page.html").read_text()
 
 
 def test_without_a_box_the_answer_is_called_a_guess(here, capsys):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from volpose.video import Video, is_video, write_video
+from volpose.video import Video, _shortness, is_video, write_video
 
 
 def frames(count=5, height=48, width=64):
@@ -44,6 +44,20 @@ def test_a_gif_that_moves_is_a_video(tmp_path):
     assert is_video(tmp_path / "film.MP4")
     assert not is_video(tmp_path / "none.gif")
     assert not is_video(tmp_path / "picture.png")
+
+
+def test_uneven_and_missing_frames_are_told(tmp_path):
+    even, uneven = tmp_path / "even.gif", tmp_path / "uneven.gif"
+    pictures = [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in frames(6)]
+    for path, duration in ((even, 40), (uneven, [30, 30, 30, 200, 200, 200])):
+        pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=duration)
+    assert Video(even).notes == []
+    assert Video(uneven).notes[0].startswith("30 to 200 ms pass from frame to frame; times")
+    write_video(tmp_path / "film.mp4", frames(100), 29.97)
+    assert Video(tmp_path / "film.mp4").notes == []
+    assert _shortness(60, 100) == [
+        "the file says that it has 100 frames, but 60 are in it: it may be cut off"
+    ]
 
 
 def displayed(path, a, b, c, d):

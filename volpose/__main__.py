@@ -6,7 +6,12 @@ A mistake of the caller ends in one sentence and exit status 2, never in a trace
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from volpose import __version__
@@ -22,15 +27,36 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = build_parser().parse_args(_joined(sys.argv[1:] if arguments is None else arguments))
     try:
-        options.run(options)
+        with _terminated_as_interrupted():
+            options.run(options)
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough, as in "volpose ... | head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its exit
     except (ValueError, OSError) as error:
         sentence = " ".join(str(error).split())
         print(f"volpose: {sentence}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
-        print(f"volpose: {stop or 'interrupted'}", file=sys.stderr)
+        print(f"volpose: {str(stop) or 'interrupted'}", file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does: what is half-written is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt("terminated")
 
 
 def _joined(arguments: list[str]) -> list[str]:

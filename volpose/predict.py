@@ -47,6 +47,7 @@ class Prediction:
         volume: (J, D, S/4, S/4) likelihoods; None for coordinate regression.
         box, camera: as used.
         up: which way was said to be up in the camera's frame; None if nothing was said.
+        notes: what makes it doubtful, in sentences.
     """
 
     skeleton: Skeleton
@@ -64,6 +65,7 @@ class Prediction:
     box: Box
     camera: Camera
     up: tuple[float, float, float] | None = None
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict:
         """The prediction as plain values; the schema is ``volpose/schemas/prediction.json``."""
@@ -82,6 +84,7 @@ class Prediction:
             "up": None if self.up is None else list(self.up),
             "box_source": self.box_source,
             "weights": self.weights,
+            "notes": list(self.notes),
         }
 
 

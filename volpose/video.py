@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from volpose.storage import complete_or_absent
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mts", ".m2ts", ".ts", ".3gp")
 SUFFIXES += (".wmv", ".mpg", ".mpeg")
+UNEVEN = 0.25  # of the longest time between two frames: less is how times are rounded
 QUALITY = "20"  # of x264: 18 can hardly be told from the original
 
 
@@ -37,8 +39,10 @@ class Video:
 
     Attributes:
         path: of the file.
-        fps: frames per second.
+        fps: frames per second, in the mean.
         count: frames as the file says; 0 if it does not.
+        notes: sentences on what is odd: frames that do not follow each other evenly, as in films of
+            telephones, or fewer frames than the file says.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -55,6 +59,9 @@ class Video:
             if not rate:
                 raise ValueError(f"{path}: does not say how many frames it has a second")
             self.fps, self.count = float(rate), int(stream.frames)
+            packets = [packet for packet in container.demux(stream) if packet.size]
+        times = sorted(p.pts * p.time_base for p in packets if p.pts is not None)
+        self.notes = [*_unevenness(times), *_shortness(len(packets), self.count)]
 
     def __iter__(self) -> Iterator[UInt8[Tensor, "3 height width"]]:
         """The frames, RGB.
@@ -101,6 +108,20 @@ def write_video(
         if stream is None:
             raise ValueError(f"{path}: there are no frames to write")
         container.mux(stream.encode(None))
+
+
+def _unevenness(times: list[Fraction]) -> list[str]:
+    gaps = [1000 * float(after - before) for before, after in itertools.pairwise(times)]
+    if not gaps or max(gaps) - min(gaps) < UNEVEN * max(gaps):
+        return []
+    even = "times, speeds and smoothing are those of an even film at its mean rate"
+    return [f"{min(gaps):.0f} to {max(gaps):.0f} ms pass from frame to frame; {even}"]
+
+
+def _shortness(found: int, said: int) -> list[str]:
+    if found >= said:
+        return []
+    return [f"the file says that it has {said} frames, but {found} are in it: it may be cut off"]
 
 
 def check_video_name(path: Path) -> str:

@@ -63,13 +63,14 @@ def predict_film(options: argparse.Namespace) -> None:
     except ValueError as error:
         words = f"; {REMEDIES}" if alone else ""
         raise ValueError(f"{options.input}, joints of {source}: {error}{words}") from error
-    notes = ([] if options.camera else [camera_source]) + ([GUESS] if alone else [])
     seen = Found(*(part[film.seen] for part in found))
-    for note in notes + doubts(seen, film.confidence[film.seen], width, height):
+    notes = ([GUESS] if alone else []) + video.notes
+    notes += doubts(seen, film.confidence[film.seen], width, height, options.up)
+    for note in ([] if options.camera else [camera_source]) + notes:
         print(f"volpose: note: {note}", file=sys.stderr)
     record = film.to_json() | {"size_px": [width, height], "camera_px": camera_values(camera)}
     record |= {"camera_source": camera_source, "up": options.up, "joints_source": source}
-    record |= {"weights": options.lift or LIFT}
+    record |= {"weights": options.lift or LIFT, "notes": notes}
     _write(options, film, record, video)
     if not any(outputs):
         print(json.dumps(record, allow_nan=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -66,15 +67,24 @@ def check_in_picture(found: Found, width: int, height: int, where: str) -> None:
         )
 
 
-def doubts(found: Found, confidence: Tensor, width: int, height: int) -> list[str]:
+def doubts(
+    found: Found,
+    confidence: Tensor,
+    width: int,
+    height: int,
+    up: Sequence[float] | None = None,
+) -> list[str]:
     """What the user should know before believing a pose that was lifted.
 
     Args:
         found: the 2D joints of the frames in which the person was seen.
         confidence: (frames, 17), of the pose.
         width, height: of the picture, px.
+        up: which way was said to be up, if anything was said.
     """
     notes, known = [], found.confidence > 0
+    if up is not None and up[1] > max(abs(up[0]), abs(up[2])):
+        notes.append("--up points down in the picture, where y grows: 0,-1,0 is a level camera's")
     at = found.joints[known]
     outside = 1 - float(_inside(at, at.new_tensor([width, height])).float().mean())
     if outside > OUTSIDE:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 from PIL import Image
 from torch import Tensor
@@ -45,13 +44,6 @@ PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", "
 FOR_FILMS = ("bvh", "csv")
 NOT_LIFTING = ("weights", "box", "precision")  # of networks that see pictures
 CAMERA = "px of the upright picture; default: as the picture's EXIF tags say, or a guess"
-
-
-class Answer(NamedTuple):
-    """A prediction, and what the user should know before believing it."""
-
-    prediction: Prediction
-    notes: list[str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -116,21 +108,20 @@ def _picture(options: argparse.Namespace) -> None:
     (answer,) = _predictions(options, [options.input])
     if isinstance(answer, Exception):
         raise answer
-    result, notes = answer
-    for note in notes:
+    for note in _told(options, answer):
         print(f"volpose: note: {note}", file=sys.stderr)
-    text = json.dumps(result.to_json(), indent=1, allow_nan=False)
+    text = json.dumps(answer.to_json(), indent=1, allow_nan=False)
     with ExitStack() as files:  # all or none
         if options.html:
             from volpose.plot.page import prediction_page  # plotly takes a second to import
 
-            grid = None if result.volume is None else pretrained.load(result.weights).grid
-            page = prediction_page(result, shown(options.input), grid)
+            grid = None if answer.volume is None else pretrained.load(answer.weights).grid
+            page = prediction_page(answer, shown(options.input), grid)
             files.enter_context(complete_or_absent(options.html)).write_text(page, "utf8")
         if options.json:
             files.enter_context(complete_or_absent(options.json)).write_text(text + "\n", "utf8")
         if options.draw:
-            _save(drawn(result.image, result.joints_px), options.draw)
+            _save(drawn(answer.image, answer.joints_px), options.draw)
     if not any(outputs):
         print(text)
 
@@ -150,12 +141,11 @@ def _folder(options: argparse.Namespace) -> None:
             print(f"volpose: note: {answer}", file=sys.stderr)
             results[path.name] = {"error": str(answer)}
             continue
-        result = answer.prediction
-        for note in answer.notes:
+        for note in _told(options, answer):
             notes.setdefault(note, []).append(path.name)
-        results[path.name] = result.to_json()
+        results[path.name] = answer.to_json()
         if options.draw:
-            _save(drawn(result.image, result.joints_px), options.draw / path.name)
+            _save(drawn(answer.image, answer.joints_px), options.draw / path.name)
     for note, names in notes.items():
         print(f"volpose: note: {listed(names)}: {note}", file=sys.stderr)
     failed = sum("error" in result for result in results.values())
@@ -192,7 +182,14 @@ def _natural(path: Path) -> tuple[list[str | int], str]:
     return [int(part) if k % 2 else part for k, part in enumerate(parts)], path.name
 
 
-def _predictions(options: argparse.Namespace, paths: list[Path]) -> Iterator[Answer | Exception]:
+def _told(options: argparse.Namespace, prediction: Prediction) -> list[str]:
+    """What the user is told: what makes it doubtful, and which camera unless one was given."""
+    return [*([] if options.camera else [prediction.camera_source]), *prediction.notes]
+
+
+def _predictions(
+    options: argparse.Namespace, paths: list[Path]
+) -> Iterator[Prediction | Exception]:
     """One person in each picture, or what is wrong with it."""
     with ExitStack() as detector:
         if joints_source(options):
@@ -207,12 +204,12 @@ def _predictions(options: argparse.Namespace, paths: list[Path]) -> Iterator[Ans
             yield result
 
 
-def _looking(options: argparse.Namespace) -> Callable[[int, Path], Answer]:
+def _looking(options: argparse.Namespace) -> Callable[[int, Path], Prediction]:
     """Predict with a network for pictures, which finds the box itself if none is given."""
     weights = options.weights or WEIGHTS
     network = pretrained.load(weights).at_precision(options.precision or "fp32")
 
-    def one(_: int, path: Path) -> Answer:
+    def one(_: int, path: Path) -> Prediction:
         image = read_image(path)
         camera, told = _camera(options, path, image)
         box, notes = options.box, []
@@ -225,7 +222,8 @@ def _looking(options: argparse.Namespace) -> Callable[[int, Path], Answer]:
             result = replace(result, box_source=f"found by {weights} in {LOOKS} looks")
         if float(result.confidence.mean()) < SOMEBODY:
             notes.append("hardly a trace of a person; expected one who fills the box")
-        return _with_camera(options, Answer(result, notes), told)
+        camera_source = told or result.camera_source
+        return replace(result, camera_source=camera_source, notes=tuple(notes))
 
     return one
 
@@ -239,16 +237,9 @@ def _camera(
     return camera_of_file(path, image.shape[2], image.shape[1]) or (None, None)
 
 
-def _with_camera(options: argparse.Namespace, answer: Answer, told: str | None) -> Answer:
-    """With the words of the picture's tags, and a note unless the user has said all."""
-    result, notes = answer
-    result = replace(result, camera_source=told or result.camera_source)
-    return Answer(result, notes if options.camera else [result.camera_source, *notes])
-
-
 def _lifting(
     options: argparse.Namespace, names: list[str], detector: ExitStack
-) -> Callable[[int, Path], Answer]:
+) -> Callable[[int, Path], Prediction]:
     """Lift the 2D joints that are given or that a detector finds."""
     weights, source = options.lift or LIFT, joints_source(options)
     lifter = Lifter.load(weights)
@@ -258,7 +249,7 @@ def _lifting(
     else:
         detect = detector.enter_context(Detector(options.detector))
 
-    def one(number: int, path: Path) -> Answer:
+    def one(number: int, path: Path) -> Prediction:
         image = read_image(path)
         if options.joints2d:
             found = Found(*(part[number : number + 1] for part in given))
@@ -269,8 +260,9 @@ def _lifting(
         check_somebody(found, where)
         camera, told = _camera(options, path, image)
         result = lift_picture(image, found, lifter, camera, source, weights, options.up)
-        answer = Answer(result, doubts(found, result.confidence[None], *size))
-        return _with_camera(options, answer, told)
+        notes = doubts(found, result.confidence[None], *size, options.up)
+        camera_source = told or result.camera_source
+        return replace(result, camera_source=camera_source, notes=tuple(notes))
 
     return one
 

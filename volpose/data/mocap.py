@@ -66,7 +66,7 @@ def read_mocap(folder: Path, split: str, step: int = 1) -> People:
     Args:
         folder: of motions, or one file. Only a NumPy archive names a test split.
         split: train or test.
-        step: n.
+        step: n; of an archive, which may have left frames out, every n-th pose that it has.
 
     Returns:
         `H36M_17`; from BVH and AMC the nose is NaN, and the spine is the middle of pelvis and
@@ -174,13 +174,23 @@ def _read_archive(
     missing = set(H36M_17.joints) - set(rows)
     if missing:
         raise ValueError(f"{path}: expected a joint {min(missing)}, found {', '.join(joints)}")
-    mine = (numbers["is_test"] == (split == "test")) & (numbers["src_frame"] % step == 0)
+    mine = numbers["is_test"] == (split == "test")
     if not mine.any():
         raise ValueError(f"{path}: no pose belongs to split {split}")
+    mine[mine] = _rank(numbers["motion_idx"][mine]) % step == 0
     pose = pose[:, [rows.index(joint) for joint in H36M_17.joints]]
     subject = np.array(subjects)[numbers["subject_idx"]]
     action = np.array(motions)[numbers["motion_idx"]]
     return pose[mine], subject[mine], action[mine], numbers["src_frame"][mine] + 1
+
+
+def _rank(motion: np.ndarray) -> np.ndarray:
+    """Which pose of its motion each is, from 0; numbers of frames tell not, some are missing."""
+    order = np.argsort(motion, kind="stable")
+    _, first, which = np.unique(motion[order], return_index=True, return_inverse=True)
+    rank = np.empty(len(motion), int)
+    rank[order] = np.arange(len(motion)) - first[which]
+    return rank
 
 
 def _short(joint: str) -> str:

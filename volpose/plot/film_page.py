@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from volpose.lift.film import Film
 from volpose.plot.film import film_figure
-from volpose.plot.page import POLICY, resource
+from volpose.plot.page import POLICY, doubts, resource, up_words
 from volpose.skeleton import H36M_17
 
 MOST_FRAMES = 120  # in the page; a longer film is thinned
@@ -22,7 +22,8 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
 
     Args:
         film: what to show.
-        record: what the numbers rest on, as in the JSON: camera_px, size_px, scale and sources.
+        record: what the numbers rest on, as in the JSON: camera_px, size_px, up, scale, sources
+            and notes.
         name: of the video, such as its file name.
 
     Returns:
@@ -38,6 +39,7 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
         "title": html.escape(title),
         "style": resource("page.css"),
         "name": f'<p class="name">{html.escape(name)}</p>' if name else "",
+        "notes": doubts(record["notes"]),
         "alt": ALT,
         "assumptions": html.escape(_assumptions(film, record)),
         "plotly": get_plotlyjs(),
@@ -56,7 +58,7 @@ def _assumptions(film: Film, record: dict) -> str:
     return (
         f"What this rests on. Camera: {record['camera_source']} (focal length {fx:.0f} and "
         f"{fy:.0f} px, principal point {cx:.0f}, {cy:.0f} px, of {width} x {height} px). "
-        f"2D joints: {record['joints_source']}. Scale: {record['scale']}. "
+        f"2D joints: {record['joints_source']}. Scale: {record['scale']}. {up_words(record['up'])}"
         f"Weights: {record['weights']}.{gaps if missing else ''}"
     )
 

@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from math import isfinite
@@ -62,6 +63,7 @@ def prediction_page(prediction: Prediction, name: str = "", grid: Grid | None = 
         "title": html.escape(title),
         "style": resource("page.css"),
         "name": f'<p class="name">{html.escape(name)}</p>' if name else "",
+        "notes": doubts(prediction.notes),
         "options": _options(prediction, first),
         "photograph": _photograph(prediction),
         "assumptions": html.escape(_assumptions(prediction)),
@@ -126,6 +128,12 @@ def _volume_view(prediction: Prediction, grid: Grid | None, first: int):
 def _switched(trace, joint: int, first: int):
     """Mark a trace as belonging to one joint, so that page.js shows it when that is chosen."""
     return trace.update(meta={"joint": joint}, visible=joint == first)
+
+
+def doubts(notes: Sequence[str]) -> str:
+    """What makes a prediction doubtful, for the top of its page; nothing if nothing does."""
+    points = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    return f'<ul class="doubts" aria-label="Before you believe it">{points}</ul>' if notes else ""
 
 
 def _options(prediction: Prediction, first: int) -> str:
@@ -205,9 +213,14 @@ def _assumptions(prediction: Prediction) -> str:
         f"{fy:.0f} px, principal point {cx:.0f}, {cy:.0f} px). "
         f"Box: {prediction.box_source} (a square of {side:.0f} px around {x:.0f}, {y:.0f} px). "
         f"Distance of the root: {prediction.root_depth_mm / 1000:.2f} m, from "
-        f"{prediction.root_source}. Scale: {SCALE}. "
+        f"{prediction.root_source}. Scale: {SCALE}. {up_words(prediction.up)}"
         f"Weights: {prediction.weights or 'not named'}."
     )
+
+
+def up_words(up: Sequence[float] | None) -> str:
+    """Which way was said to be up, as a sentence with a space behind; nothing if nothing was."""
+    return "" if up is None else f"Up, as given: {', '.join(f'{part:g}' for part in up)}. "
 
 
 def _number(value: float, digits: int) -> str:
