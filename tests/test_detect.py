@@ -3,10 +3,14 @@
 import contextlib
 import hashlib
 import http.client
+import sys
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from volpose.detect import SHA256, URL, Detector, cache_folder, fetch
+from volpose.lift.formats import joints_of
 
 CONTENT = b"weights" * 100
 RIGHT = hashlib.sha256(CONTENT).hexdigest()
@@ -70,6 +74,63 @@ def test_the_cache_is_where_the_system_wants_it(monkeypatch, tmp_path):
 
 
 def test_without_a_detector_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "mediapipe", None)
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
     with pytest.raises(ValueError, match=r"pip install 'volpose\[detect\]', or give the joints"):
         Detector()
+
+
+def landmarks(scale, visibility):
+    """A person of MediaPipe's, a slanted line of 33 points in parts of the picture's sides."""
+    return [
+        SimpleNamespace(x=0.1 + scale * k / 33, y=0.2 + scale * k / 66, visibility=visibility)
+        for k in range(33)
+    ]
+
+
+def test_the_largest_person_is_told_in_pixels(monkeypatch, tmp_path):
+    """With a stand-in for MediaPipe, whose weights are not everywhere."""
+    seen, closed, people = [], [], []
+
+    class Landmarker:
+        @staticmethod
+        def create_from_options(options):
+            assert options.base.path == str(tmp_path / "model.task")
+            return Landmarker()
+
+        def detect(self, picture):
+            seen.append(picture)
+            return SimpleNamespace(pose_landmarks=people)
+
+        def close(self):
+            closed.append(True)
+
+    def options(base_options, num_poses):
+        return SimpleNamespace(base=base_options, most=num_poses)
+
+    tasks = SimpleNamespace(
+        BaseOptions=lambda model_asset_path: SimpleNamespace(path=model_asset_path),
+        vision=SimpleNamespace(PoseLandmarker=Landmarker, PoseLandmarkerOptions=options),
+    )
+    library = SimpleNamespace(
+        Image=lambda image_format, data: (image_format, data),
+        ImageFormat=SimpleNamespace(SRGB="rgb"),
+    )
+    monkeypatch.setitem(sys.modules, "mediapipe", library)
+    monkeypatch.setitem(sys.modules, "mediapipe.tasks.python", tasks)
+    image = torch.randint(0, 256, (3, 100, 200), dtype=torch.uint8)
+    with Detector(tmp_path / "model.task") as detect:
+        assert detect(image) is None
+        people += [landmarks(0.2, 0.9), landmarks(0.8, None), landmarks(0.5, 0.9)]
+        answer = detect(image)
+    assert closed == [True]
+    kind, pixels = seen[0]
+    assert kind == "rgb"
+    assert (pixels == image.permute(1, 2, 0).numpy()).all()
+    assert answer["joints_px"][0] == pytest.approx([20.0, 20.0])
+    assert answer["joints_px"][32] == pytest.approx(
+        [200 * (0.1 + 0.8 * 32 / 33), 20 + 80 * 32 / 66]
+    )
+    assert answer["confidence"] == [1.0] * 33
+    found = joints_of(answer)
+    assert found.joints.shape == (1, 17, 2)
+    assert found.confidence.max() == 1
