@@ -24,7 +24,7 @@ from volpose.estimator import Estimator
 from volpose.lift import film as films
 from volpose.lift.faults import Found, somebody
 from volpose.lift.film import lift_film
-from volpose.lift.formats import read_joints
+from volpose.lift.formats import FORMATS, joints_of, read_joints
 from volpose.lift.heatmaps import framed
 from volpose.lift.lifter import Lifter
 from volpose.lift.picture import first_look, lift_picture, own_joints
@@ -36,6 +36,7 @@ from volpose.skeleton import H36M_17
 from volpose.studio import Studio
 from volpose.video import Video, write_video
 
+REAL = Path(__file__).parents[1] / "book" / "images" / "real"
 SCHEMAS = Path(films.__file__).parents[1] / "schemas"
 FRAMES, FPS = 12, 25.0
 
@@ -123,7 +124,7 @@ def test_who_is_half_hidden_stays_the_same_person(film, found, lifter):
 
 def test_in_a_real_walk_somebody_else_is_left_out():
     """In four frames the detector found one of the other people in the street."""
-    found = read_joints(Path(__file__).parents[1] / "book/images/real/walk.json")
+    found = read_joints(REAL / "walk.json")
     seen = somebody(found)
     left_out = seen & ~films._same_person(found, seen, 30.0)
     assert left_out.nonzero()[:, 0].tolist() == [10, 42, 43, 80]
@@ -317,6 +318,23 @@ GIVEN = ["--joints2d", "one.json"]
 FILM = ["walk.mp4", "--joints2d", "joints.json"]
 
 
+@pytest.mark.parametrize("wrong", ["coco17", "h36m17"])
+def test_joints_in_the_order_of_another_format_are_doubted(wrong, tmp_path, capsys):
+    given = json.loads((REAL / "walking.json").read_text())
+    points = dict(zip(FORMATS[given["format"]], given["joints_px"], strict=True))
+    mixed_up = {
+        "coco17": joints_of(given).joints[0].tolist(),  # in the order of Human3.6M
+        "h36m17": [points[name] for name in FORMATS["coco17"]],
+    }
+    listed = {"format": wrong, "joints_px": mixed_up[wrong]}
+    for content, doubted in ((given, False), (listed, True)):
+        (tmp_path / "joints.json").write_text(json.dumps(content))
+        files = ["--joints2d", str(tmp_path / "joints.json"), "--json", str(tmp_path / "out.json")]
+        assert main(["predict", str(REAL / "walking.jpg"), *files]) == 0
+        told = "are they in the order of their format" in capsys.readouterr().err
+        assert told == doubted
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -336,7 +354,7 @@ FILM = ["walk.mp4", "--joints2d", "joints.json"]
         (["photo.png", "--joints2d", "parts.json"], "parts.json: expected px of a picture of 1000"),
         (["photo.png", "--joints2d", "far.json"], "far.json: expected px of a picture of 1000"),
         (["photo.png", "--joints2d", "above.json"], "as its EXIF tag or the video's says"),
-        (["photo.png", "--joints2d", "point.json"], "in different places, found 17 joints"),
+        (["photo.png", "--joints2d", "point.json"], "in different places, found 17 of the 17"),
         (["walk.mp4", "--joints2d", "one.json"], "one.json: expected joints of 12 frames, found 1"),
         (["walk.mp4", "--joints2d", "nobody.json"], "joints of nobody.json: a film needs two"),
         (["nothing.mp4", "--joints2d", "joints.json"], "nothing.mp4: no such video"),

@@ -42,7 +42,7 @@ class Video:
         fps: frames per second, in the mean.
         count: frames as the file says; 0 if it does not.
         notes: sentences on what is odd: frames that do not follow each other evenly, as in films of
-            telephones, or fewer frames than the file says.
+            telephones, fewer frames than the file says, pixels that are not square.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -60,8 +60,11 @@ class Video:
                 raise ValueError(f"{path}: does not say how many frames it has a second")
             self.fps, self.count = float(rate), int(stream.frames)
             packets = [packet for packet in container.demux(stream) if packet.size]
+            shape = float(stream.sample_aspect_ratio or 1)
         times = sorted(p.pts * p.time_base for p in packets if p.pts is not None)
         self.notes = [*_unevenness(times), *_shortness(len(packets), self.count)]
+        if shape != 1:
+            self.notes.append(f"pixels are {shape:.3g} times as wide as high, but taken as square")
 
     def __iter__(self) -> Iterator[UInt8[Tensor, "3 height width"]]:
         """The frames, RGB.

@@ -61,11 +61,12 @@ def predict_film(options: argparse.Namespace) -> None:
     try:
         film = lift_film(found, camera, lifter, video.fps, up=up)
     except ValueError as error:
-        words = f"; {REMEDIES}" if alone else ""
+        words = "" if joints_source(options) else f"; {REMEDIES}"
         raise ValueError(f"{options.input}, joints of {source}: {error}{words}") from error
     seen = Found(*(part[film.seen] for part in found))
     notes = ([GUESS] if alone else []) + video.notes
-    notes += doubts(seen, film.confidence[film.seen], width, height, options.up)
+    lifted = film.confidence[film.seen], film.joints_px[film.seen]
+    notes += doubts(seen, *lifted, width, height, options.up)
     for note in ([] if options.camera else [camera_source]) + notes:
         print(f"volpose: note: {note}", file=sys.stderr)
     record = film.to_json() | {"size_px": [width, height], "camera_px": camera_values(camera)}

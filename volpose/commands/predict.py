@@ -260,7 +260,7 @@ def _lifting(
         check_somebody(found, where)
         camera, told = _camera(options, path, image)
         result = lift_picture(image, found, lifter, camera, source, weights, options.up)
-        notes = doubts(found, result.confidence[None], *size, options.up)
+        notes = doubts(found, result.confidence[None], result.joints_px[None], *size, options.up)
         camera_source = told or result.camera_source
         return replace(result, camera_source=camera_source, notes=tuple(notes))
 
