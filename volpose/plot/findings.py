@@ -138,7 +138,7 @@ def _limits(panels: Mapping[str, Mapping[str, Sequence[Estimate]]], marks: Seque
     if len(ends) > 1:
         first, _, third = quantiles(ends, n=4, method="inclusive")
         reach = FENCE * (third - first)
-        ends = [end for end in ends if first - reach <= end <= third + reach]
+        ends = [min(max(end, first - reach), third + reach) for end in ends]
     shown = [*ends, *(mark for mark in marks if mark is not None), 0.0]
     low, high = min(shown), max(shown)
     margin = 0.05 * max(high - low, 1.0)
