@@ -59,7 +59,7 @@ LEVELS = [
     "reproduce.experiment",
     "reproduce.measure reproduce.summary",
     "reproduce.plan reproduce.report",
-    "reproduce.real",
+    "reproduce.real reproduce.answers",
     "reproduce",
     "reproduce.command",
     "__main__",

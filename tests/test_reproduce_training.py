@@ -106,7 +106,7 @@ def test_the_questions_are_asked_and_the_lookup_is_made_once(toy, tmp_path, monk
     asked |= {"volume-4-128-samples-seed-0"}
     for seed in (0, 1):
         asked |= {f"1-8-official-targets-seed-{seed}"}
-        asked |= {f"1-8-papers-training-11-samples-seed-{seed}"}
+        asked |= {f"1-8-papers-training-11-samples-seed-{seed}", f"1-8-RMSprop-seed-{seed}"}
     asked |= {"1-8-8-images-seed-0"}
     assert {name for name in made if "-rate-" not in name} == asked
     few = json.loads((tmp_path / "results/tiny-default/1-8-8-images-seed-0.json").read_text())
