@@ -57,7 +57,7 @@ LEVELS = [
     "commands.predict",
     "reproduce.tables reproduce.intervals reproduce.dissect reproduce.lookup reproduce.published",
     "reproduce.experiment",
-    "reproduce.measure reproduce.summary",
+    "reproduce.measure reproduce.costs reproduce.summary",
     "reproduce.plan reproduce.report",
     "reproduce.real reproduce.answers",
     "reproduce",

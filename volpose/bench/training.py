@@ -53,16 +53,37 @@ def step_work(form: str, config: TrainConfig, device: str) -> Step:
         "plain": lambda: _plain_step(config, device, False, False),
         "channels-last": lambda: _plain_step(config, device, True, False),
         "fused loss": lambda: _plain_step(config, device, True, True),
-        "flat weights": lambda: _our_step(precise, device),
-        "kept memory": lambda: _our_step(precise, device),
-        "bf16": lambda: _our_step(replace(config, precision="bf16"), device),
-        "recompute": lambda: _our_step(replace(config, recompute=True), device),
+        "flat weights": lambda: own_step(precise, device),
+        "kept memory": lambda: own_step(precise, device),
+        "bf16": lambda: own_step(replace(config, precision="bf16"), device),
+        "recompute": lambda: own_step(replace(config, recompute=True), device),
     }
     if form not in forms:
         raise ValueError(f"form must be one of {tuple(forms)}, got {form!r}")
     if form in KEEPING:
         keep_freed_memory()
     return forms[form]()
+
+
+def own_step(config: TrainConfig, device: str) -> Step:
+    """A function that takes a training step as `fit` does, on made-up pictures.
+
+    Args:
+        config: of the run, of any network.
+        device: where to train.
+
+    Returns:
+        A function without arguments that gives the loss of each stage.
+    """
+    team, batch = Team(device=torch.device(device)), _batch(config)
+    run = Run.new(config, team=team)
+
+    def work() -> Tensor:
+        gradient, losses = step_gradient(run, *batch, team)
+        run.apply(gradient, losses)
+        return losses
+
+    return work
 
 
 def best_form(config: TrainConfig, device: str) -> str:
@@ -113,18 +134,6 @@ def _batch(config: TrainConfig) -> tuple[Tensor, Tensor, Tensor]:
     high = torch.tensor([0.6 * side, 0.6 * side, 0.1 * near + 0.9 * far])
     places = low + (high - low) * torch.rand(config.batch_size, joints, 3, generator=dice)
     return images.to(torch.uint8), places, chances(config, 0)
-
-
-def _our_step(config: TrainConfig, device: str) -> Step:
-    team, batch = Team(device=torch.device(device)), _batch(config)
-    run = Run.new(config, team=team)
-
-    def work() -> Tensor:
-        gradient, losses = step_gradient(run, *batch, team)
-        run.apply(gradient, losses)
-        return losses
-
-    return work
 
 
 def _plain_step(config: TrainConfig, device: str, channels_last: bool, fused: bool) -> Step:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from volpose.reproduce.costs import measure_costs
 from volpose.reproduce.experiment import RMSPROP, Experiment
 from volpose.reproduce.measure import measure, measure_lookup, missing
 from volpose.reproduce.plan import equal_time_runs, question_runs, rate_runs, row_runs
@@ -46,4 +47,5 @@ def reproduce(
         measure_lookup(preset, setting, results, runs)
         run(question_runs(preset, setting, seeds, results))
     else:
+        measure_costs(preset, results)
         run(equal_time_runs(preset, setting, name, seeds, results))

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 
+from volpose.reproduce.costs import step_seconds
 from volpose.reproduce.experiment import FAMILIES, RATES, RMSPROP, SAMPLES, Experiment, family
 from volpose.reproduce.measure import result_of
 from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, HALF, TABLES, WHOLE
 
-TIMED_SEEDS = 3  # whose runs tell what a row costs: more seeds later change no run's length
 CURVE_SHARES = (0.25, 0.5, 2.0, 4.0)  # of the usual samples
 LONGEST_SHARE = 8.0  # only of the row that costs least: where does its curve bend?
 CURVE_IMAGES = (1_000, 3_000, 10_000)
@@ -89,26 +88,21 @@ def row_runs(
 def equal_time_runs(
     preset: str, setting: str, table: str, seeds: int, results: Path
 ) -> list[Experiment]:
-    """The same rows, each as long as the table's clock row took, in CPU time.
+    """The same rows, each as long as the table's clock row takes; none before costs are known.
 
-    How many samples that is follows from the first three runs with equal samples; rows without
-    are left out.
+    How many samples that is follows from `volpose.reproduce.costs`.
     """
     rows, clock = [row.name for row in TABLES[table].rows], TABLES[table].clock
-    runs = row_runs(preset, setting, rows, seeds, results)
-    seconds: dict[str, list[float]] = {row: [] for row in rows}
-    for run in runs:
-        if run.seed < TIMED_SEEDS and (result := result_of(run, results)) is not None:
-            seconds[run.row].append(result["card"]["cpu_seconds"])
-    if not seconds[clock]:
+    seconds = step_seconds(preset, results)
+    if seconds is None:
         return []
-    found = []
-    for run in runs:
-        if run.row != clock and seconds[run.row]:
-            share = median(seconds[clock]) / median(seconds[run.row])
-            samples = round(SAMPLES[preset] * share)
-            found.append(replace(run, budget="time", samples=samples))
-    return found
+    return [
+        replace(
+            run, budget="time", samples=round(SAMPLES[preset] * seconds[clock] / seconds[run.row])
+        )
+        for run in row_runs(preset, setting, rows, seeds, results)
+        if run.row != clock
+    ]
 
 
 def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[Experiment]:
