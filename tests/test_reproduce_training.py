@@ -22,6 +22,7 @@ from volpose.reproduce.dissect import COMPARED, dissect
 from volpose.reproduce.experiment import Experiment
 from volpose.reproduce.lookup import lookup, nearest_mm
 from volpose.reproduce.measure import measure, result_of
+from volpose.reproduce.tables import ROWS
 from volpose.run import fingerprint
 from volpose.storage import read_safetensors, write_safetensors
 from volpose.targets import gaussian_volume
@@ -29,6 +30,7 @@ from volpose.train import fit
 
 RUN = importlib.import_module("volpose.run")
 PLAN = importlib.import_module("volpose.reproduce.plan")
+COSTS = importlib.import_module("volpose.reproduce.costs")
 MEASURE = importlib.import_module("volpose.reproduce.measure")  # its function has the same name
 
 
@@ -43,10 +45,14 @@ def toy(monkeypatch):
 
 
 def judged(estimator, data):
-    """Errors and times that a toy's few steps cannot tell: the search has to end, everywhere."""
+    """Errors that a toy's few steps cannot tell: the search has to end, everywhere."""
     rate = estimator.card["recipe"]["learning_rate"]
-    estimator.card["cpu_seconds"] = 1.0 if estimator.config.kind == "coordinate" else 2.0
     return {"actions": {}, "mean_of_frames": {"MPJPE mm": 50 + abs(math.log(rate / 4e-3))}}
+
+
+def raced(steps, effort, device):
+    """Times of steps that nobody took: a coordinate is twice as fast as a volume."""
+    return {row: {"median_s": 1.0 if row == "coordinate regression" else 2.0} for row in steps}
 
 
 def test_the_command_makes_a_table_and_again_what_was_deleted(toy, tmp_path, monkeypatch, capsys):
@@ -55,6 +61,7 @@ def test_the_command_makes_a_table_and_again_what_was_deleted(toy, tmp_path, mon
     real = torch.set_num_threads
     monkeypatch.setattr(torch, "set_num_threads", lambda n: (threads.append(n), real(n)))
     monkeypatch.setattr(MEASURE, "judged", judged)
+    monkeypatch.setattr(COSTS, "race", raced)
     results, made = tmp_path / "results", tmp_path / "results" / "tiny-default"
     options = ["--preset", "tiny", "--setting", "default", "--seeds", "1"]
     options += ["--results", str(results), "--runs", str(tmp_path / "runs")]
@@ -79,6 +86,25 @@ def test_the_command_makes_a_table_and_again_what_was_deleted(toy, tmp_path, mon
     assert [name for name in times if times[name] != after[name]] == ["volume-4-seed-0.json"]
     assert threads == [1, 1]
     real(usual)
+
+
+def test_a_step_of_every_row_is_timed_once(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(COSTS, "ROUNDS", 3)
+    COSTS.measure_costs("tiny", tmp_path)
+    path = tmp_path / "costs-tiny.json"
+    found, seconds = json.loads(path.read_text()), COSTS.step_seconds("tiny", tmp_path)
+    assert set(seconds) == set(ROWS)
+    assert all(times["rounds"] == 3 for times in found["steps"].values())
+    assert found["precision"] in ("bf16", "fp32")
+    assert found["code"] == fingerprint()
+    assert seconds["64-64-64-64"] > seconds["64-64"] > seconds["volume 64"]
+    before = path.read_bytes()
+    COSTS.measure_costs("tiny", tmp_path)
+    assert path.read_bytes() == before
+    del found["steps"]["1-64"]
+    path.write_text(json.dumps(found))
+    with pytest.raises(ValueError, match=r"costs-tiny\.json: expected .* found none of 1-64; "):
+        COSTS.step_seconds("tiny", tmp_path)
 
 
 def untrained(config, data, folder, team, progress):
