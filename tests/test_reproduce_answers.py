@@ -12,12 +12,12 @@ from volpose.__main__ import main
 from volpose.reproduce.answers import answers, effects, grown
 from volpose.reproduce.experiment import RMSPROP, SETTINGS
 from volpose.reproduce.measure import missing
-from volpose.reproduce.plan import question_runs, rate_runs
+from volpose.reproduce.plan import question_runs, rate_runs, row_runs
 from volpose.reproduce.summary import load
-from volpose.reproduce.tables import TABLES
+from volpose.reproduce.tables import QUARTER, TABLES
 
 ORDER = ("volume 16", "volume 32", "32-32", "32-32-32", "32-32-32-32", "1-32", "8-32", "1-2-32")
-ORDER += ("1-4-32", "1-2-4-32", "decoupled", "decoupled, halves apart")
+ORDER += ("1-4-32", "1-2-4-32", "decoupled", "decoupled, halves apart", "volume 8")
 
 
 def all_made_up(folder, hardly=()):
@@ -39,6 +39,7 @@ def all_made_up(folder, hardly=()):
 
     while search := missing(rate_runs("laptop", "hard", ["1-64"], folder, RMSPROP), folder):
         copy(search)
+    copy(row_runs("laptop", "hard", [QUARTER.name], 3, folder))
     copy(question_runs("laptop", "hard", 3, folder))
     (folder / "lookup-laptop-hard.json").write_text(json.dumps({"mean_pose_mm": 240.0}))
     return folder
@@ -60,6 +61,7 @@ def independent(folder, setting):
         )
         for row in ORDER
     }
+    rows = {row: found for row, found in rows.items() if found}
     decoders = ("peak", "argmax", "integral")
 
     def cell(found, read):
@@ -112,6 +114,35 @@ def independent(folder, setting):
     return [*blocks, block]
 
 
+def independent_differences(folder, setting):
+    """The blocks by depth and of the halves, computed without the package."""
+
+    def errors(name, decoder="peak"):
+        found = named(folder, setting, rf"{name}-seed-(\d)").items()
+        if decoder == "peak":
+            return {key: r["mean_of_frames"]["MPJPE mm"] for key, r in found}
+        return {key: r["decoders"][decoder] for key, r in found}
+
+    depths = [
+        [
+            f"volume {fine} below volume {coarse}, {decoder}",
+            *compared(*(errors(f"volume-{d}", decoder) for d in (fine, coarse))),
+        ]
+        for coarse, fine in ((8, 16), (16, 32))
+        for decoder in ("peak", "argmax", "integral")
+    ]
+    sizes = {24_000: "-24000-samples", 48_000: "", 96_000: "-96000-samples"}
+    halves = [
+        [
+            f"{count:,} samples",
+            *compared(*(errors(f"decoupled{part}{added}") for part in ("", "-halves-apart"))),
+        ]
+        for count, added in sizes.items()
+        if errors(f"decoupled{added}")
+    ]
+    return [depths, halves]
+
+
 def blocks_of(text):
     """Cells of the printed blocks, without their first lines."""
     parts = text.split("\n\n")
@@ -124,7 +155,8 @@ def test_every_printed_answer_follows_from_the_runs(hardly, tmp_path):
     blocks = blocks_of(printed)
     assert blocks[:4] == independent(tmp_path, "hard")
     assert ("has hardly learned" in printed) == bool(hardly)
-    samples, images, heights = blocks[4:]
+    samples, images, *differences, heights = blocks[4:]
+    assert differences == independent_differences(tmp_path, "hard")
     runs = load("laptop", "hard", tmp_path)
     sizes = [12_000, 24_000, 48_000, 96_000, 192_000, 384_000]
     assert [line[0] for line in samples] == [
@@ -155,6 +187,7 @@ def test_every_printed_answer_follows_from_the_runs(hardly, tmp_path):
 def test_the_committed_answers_follow_from_the_committed_runs(setting):
     blocks = blocks_of(answers("laptop", setting, COMMITTED))
     assert blocks[:4] == independent(COMMITTED, setting)
+    assert blocks[6:8] == independent_differences(COMMITTED, setting)
 
 
 def test_a_training_that_hardly_learned_has_no_effect(tmp_path):

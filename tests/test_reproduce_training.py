@@ -22,7 +22,7 @@ from volpose.reproduce.dissect import COMPARED, dissect
 from volpose.reproduce.experiment import Experiment
 from volpose.reproduce.lookup import lookup, nearest_mm
 from volpose.reproduce.measure import measure, result_of
-from volpose.reproduce.tables import ROWS
+from volpose.reproduce.tables import TABLE_ROWS
 from volpose.run import fingerprint
 from volpose.storage import read_safetensors, write_safetensors
 from volpose.targets import gaussian_volume
@@ -93,7 +93,7 @@ def test_a_step_of_every_row_is_timed_once(toy, tmp_path, monkeypatch):
     COSTS.measure_costs("tiny", tmp_path)
     path = tmp_path / "costs-tiny.json"
     found, seconds = json.loads(path.read_text()), COSTS.step_seconds("tiny", tmp_path)
-    assert set(seconds) == set(ROWS)
+    assert set(seconds) == set(TABLE_ROWS)
     assert all(times["rounds"] == 3 for times in found["steps"].values())
     assert found["precision"] in ("bf16", "fp32")
     assert found["code"] == fingerprint()
@@ -130,7 +130,10 @@ def test_the_questions_are_asked_and_the_lookup_is_made_once(toy, tmp_path, monk
     asked = {f"{row}-seed-{seed}" for row in rows for seed in (0, 1)}
     asked |= {f"{row}-{samples}-samples-seed-0" for row in rows for samples in (16, 64)}
     asked |= {"volume-4-128-samples-seed-0"}
+    lengths = ("", "-16-samples", "-64-samples")
+    halves = [f"{row}{n}" for row in ("decoupled", "decoupled-halves-apart") for n in lengths]
     for seed in (0, 1):
+        asked |= {f"{name}-seed-{seed}" for name in ("volume-2", *halves)}
         asked |= {f"1-8-official-targets-seed-{seed}"}
         asked |= {f"1-8-papers-training-11-samples-seed-{seed}", f"1-8-RMSprop-seed-{seed}"}
     asked |= {"1-8-8-images-seed-0"}

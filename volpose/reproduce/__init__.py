@@ -7,8 +7,14 @@ from pathlib import Path
 from volpose.reproduce.costs import measure_costs
 from volpose.reproduce.experiment import RMSPROP, Experiment
 from volpose.reproduce.measure import measure, measure_lookup, missing
-from volpose.reproduce.plan import equal_time_runs, question_runs, rate_runs, row_runs
-from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, HALF, TABLES, WHOLE
+from volpose.reproduce.plan import (
+    QUESTIONED,
+    equal_time_runs,
+    question_runs,
+    rate_runs,
+    row_runs,
+)
+from volpose.reproduce.tables import COARSE_TO_FINE, TABLES
 
 QUESTIONS = "questions"
 
@@ -29,8 +35,7 @@ def reproduce(
 
     Paper: Sec. 4.4, Tables 1 to 3.
     """
-    rows = [row.name for row in TABLES[name].rows] if name in TABLES else None
-    rows = rows or [COORDINATE.name, HALF.name, WHOLE.name, COARSE_TO_FINE.name]
+    rows = [row.name for row in TABLES[name].rows] if name in TABLES else list(QUESTIONED)
 
     def run(experiments: list[Experiment]) -> None:
         measure(experiments, results, runs, jobs)

@@ -10,14 +10,17 @@ from statistics import fmean
 
 from volpose.recipe import PRESETS
 from volpose.reproduce.dissect import COMPARED
-from volpose.reproduce.experiment import CHANGES
+from volpose.reproduce.experiment import CHANGES, SAMPLES
 from volpose.reproduce.intervals import Interval, paired
 from volpose.reproduce.report import NOTHING, aligned, difference_cells
 from volpose.reproduce.summary import METRIC, error_of, load, runs_of
 from volpose.reproduce.tables import (
+    APART,
     COARSE_TO_FINE,
     COORDINATE,
+    DECOUPLED,
     HALF,
+    QUARTER,
     ROWS,
     WHOLE,
     file_name,
@@ -85,9 +88,7 @@ def effects(preset: str, setting: str, results: Path) -> list[Effect]:
     runs, highest = load(preset, setting, results), learning_begins(preset, setting, results)
 
     def errors(added: str, decoder: str) -> dict[int, float]:
-        found = variants(COARSE_TO_FINE.name, preset, runs, added)
-        read = {key[-1]: error_of(result, decoder) for key, result in found.items()}
-        return {seed: mm for seed, mm in sorted(read.items()) if mm is not None}
+        return _errors(COARSE_TO_FINE.name, preset, runs, added, decoder)
 
     found = []
     for change in CHANGES[1:]:
@@ -99,6 +100,44 @@ def effects(preset: str, setting: str, results: Path) -> list[Effect]:
             more = None if late else paired(errors("", decoder), reached)
             found.append(Effect(change, decoder, reached, more, late))
     return found
+
+
+def ahead(
+    better: str,
+    worse: str,
+    preset: str,
+    runs: dict[str, dict],
+    samples: int | None = None,
+    decoder: str = COMPARED[0],
+) -> Interval | None:
+    """How far a row is ahead of another: the MPJPE of the second minus that of the first, mm.
+
+    Args:
+        better, worse: names of rows.
+        preset, runs: as in `variants`.
+        samples: seen by both; None for the usual number.
+        decoder: of both, one of `volpose.reproduce.dissect.COMPARED`.
+
+    Returns:
+        Over the pairs of one seed; None if there are none.
+    """
+    added = "" if samples in (None, SAMPLES[preset]) else f"-{samples}-samples"
+    return paired(*(_errors(row, preset, runs, added, decoder) for row in (better, worse)))
+
+
+def _errors(
+    row: str, preset: str, runs: dict[str, dict], added: str, decoder: str
+) -> dict[int, float]:
+    """Seed -> MPJPE, mm, of those that have volumes."""
+    found = variants(row, preset, runs, added)
+    read = {key[-1]: error_of(result, decoder) for key, result in found.items()}
+    return {seed: mm for seed, mm in sorted(read.items()) if mm is not None}
+
+
+def lengths(row: str, preset: str, runs: dict[str, dict]) -> list[int]:
+    """Numbers of samples that any run of a row has seen, rising."""
+    found = {n for n, _ in variants(row, preset, runs, r"-(\d+)-samples")}
+    return sorted(found | ({SAMPLES[preset]} if variants(row, preset, runs) else set()))
 
 
 def grown(row: str, preset: str, runs: dict[str, dict], word: str) -> dict[int, float]:
@@ -120,7 +159,7 @@ def grown(row: str, preset: str, runs: dict[str, dict], word: str) -> dict[int, 
 
 
 def answers(preset: str, setting: str, results: Path) -> str:
-    """Errors by decoder, stage, joint, change, length and confidence, as text.
+    """Errors by decoder, stage, joint, change, length, depth, halves and confidence, as text.
 
     MPJPE in mm over the seeds with 95 % intervals, equal samples; errors of one length are those
     of seed 0.
@@ -143,7 +182,8 @@ def answers(preset: str, setting: str, results: Path) -> str:
     for word in ("samples", "images"):
         curves = {ROWS[name].label(depth): grown(name, preset, runs, word) for name in ASKED}
         parts.append(aligned(_curves({n: c for n, c in curves.items() if len(c) > 1}, word)))
-    return "\n\n".join([*parts, aligned(_heights(usual))])
+    last = _depths(preset, runs), _halves(preset, runs), _heights(usual)
+    return "\n\n".join([*parts, *map(aligned, last)])
 
 
 def _over_seeds(found: list[dict], read: Callable[[dict], float]) -> str:
@@ -189,6 +229,24 @@ def _curves(curves: dict[str, dict[int, float]], word: str) -> list[tuple[str, .
     lines: list[tuple[str, ...]] = [(f"by {word}", *(f"{size:,}" for size in sizes))]
     for label, curve in curves.items():
         lines.append((label, *(f"{curve[n]:.1f}" if n in curve else NOTHING for n in sizes)))
+    return lines
+
+
+def _depths(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
+    depth = PRESETS[preset].network.z_bins[-1]
+    lines: list[tuple[str, ...]] = [("by depth resolution", "mm", "pairs", "")]
+    for coarse, fine in ((QUARTER, HALF), (HALF, WHOLE)):
+        for decoder in COMPARED:
+            cells = difference_cells(ahead(fine.name, coarse.name, preset, runs, None, decoder))
+            lines.append((f"{fine.label(depth)} below {coarse.label(depth)}, {decoder}", *cells))
+    return lines
+
+
+def _halves(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
+    lines: list[tuple[str, ...]] = [("trained together below apart", "mm", "pairs", "")]
+    for samples in lengths(DECOUPLED.name, preset, runs):
+        cells = difference_cells(ahead(DECOUPLED.name, APART.name, preset, runs, samples))
+        lines.append((f"{samples:,} samples", *cells))
     return lines
 
 

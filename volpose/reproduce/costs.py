@@ -13,7 +13,7 @@ from volpose.bench.training import own_step
 from volpose.precision import resolve
 from volpose.recipe import PRESETS
 from volpose.reproduce.experiment import Experiment
-from volpose.reproduce.tables import ROWS
+from volpose.reproduce.tables import TABLE_ROWS
 from volpose.run import fingerprint, hardware
 from volpose.storage import read_json, write_text
 
@@ -35,7 +35,7 @@ def measure_costs(preset: str, results: Path) -> None:
     if path.exists():
         return
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    recipes = {row: Experiment(preset, "default", row, 0, ANY_RATE).recipe() for row in ROWS}
+    recipes = {row: Experiment(preset, "default", row, 0, ANY_RATE).recipe() for row in TABLE_ROWS}
     steps = {row: own_step(recipe, str(device)) for row, recipe in recipes.items()}
     times = race(steps, Effort(seconds=0, rounds=ROUNDS), device)
     where = {"hardware": hardware(device), "threads": torch.get_num_threads()}
@@ -55,7 +55,7 @@ def step_seconds(preset: str, results: Path) -> dict[str, float] | None:
     if not path.exists():
         return None
     found = {row: times.get("median_s", 0) for row, times in read_json(path)["steps"].items()}
-    lacking = [row for row in ROWS if not found.get(row, 0) > 0]
+    lacking = [row for row in TABLE_ROWS if not found.get(row, 0) > 0]
     if lacking:
         raise ValueError(
             f"{path}: expected the time of a step of each row, found none of "

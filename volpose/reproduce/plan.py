@@ -9,10 +9,22 @@ from pathlib import Path
 from volpose.reproduce.costs import step_seconds
 from volpose.reproduce.experiment import FAMILIES, RATES, RMSPROP, SAMPLES, Experiment, family
 from volpose.reproduce.measure import result_of
-from volpose.reproduce.tables import COARSE_TO_FINE, COORDINATE, HALF, TABLES, WHOLE
+from volpose.reproduce.tables import (
+    APART,
+    COARSE_TO_FINE,
+    COORDINATE,
+    DECOUPLED,
+    HALF,
+    QUARTER,
+    TABLES,
+    WHOLE,
+)
 
+HALVES = (DECOUPLED.name, APART.name)
+QUESTIONED = (COORDINATE.name, QUARTER.name, HALF.name, WHOLE.name, COARSE_TO_FINE.name, *HALVES)
 CURVE_SHARES = (0.25, 0.5, 2.0, 4.0)  # of the usual samples
 LONGEST_SHARE = 8.0  # only of the row that costs least: where does its curve bend?
+HALVES_SHARES = (0.5, 2.0)  # with all seeds, for what lies between the halves' rows is little
 CURVE_IMAGES = (1_000, 3_000, 10_000)
 # a picture in a batch of 4 costs about three times as much: the same time, not the same samples
 PAPER_TRAINING_SHARE = 1 / 3
@@ -107,20 +119,32 @@ def equal_time_runs(
 
 def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[Experiment]:
     """What the paper does not show: other targets, other training, more and fewer pictures."""
-    named = (COORDINATE.name, HALF.name, WHOLE.name, COARSE_TO_FINE.name)
-    usual = row_runs(preset, setting, named, seeds, results)
     found = []
-    for run in usual:
+    for run in row_runs(preset, setting, QUESTIONED, seeds, results):
         if run.row == COARSE_TO_FINE.name:
-            slow = round(SAMPLES[preset] * PAPER_TRAINING_SHARE)
-            found.append(replace(run, change="official targets"))
-            found.append(replace(run, change="paper's training", rate=2.5e-4, samples=slow))
-            rate = chosen_rate(preset, setting, run.row, results, RMSPROP)
-            found += [] if rate is None else [replace(run, change=RMSPROP, rate=rate)]
-    for run in (run for run in usual if run.seed == 0):
-        longest = (LONGEST_SHARE,) if run.row == HALF.name else ()
-        shares = (*CURVE_SHARES, *longest)
-        found += [replace(run, samples=round(SAMPLES[preset] * share)) for share in shares]
-        if run.row == COARSE_TO_FINE.name:
+            found += _changed(run, results)
+        if run.row in HALVES:
+            found += _as_long(run, HALVES_SHARES)
+        elif run.seed == 0 and run.row != QUARTER.name:
+            found += _as_long(
+                run, (*CURVE_SHARES, *([LONGEST_SHARE] if run.row == HALF.name else []))
+            )
+        if run.seed == 0 and run.row == COARSE_TO_FINE.name:
             found += [replace(run, images=images) for images in CURVE_IMAGES]
     return found
+
+
+def _changed(run: Experiment, results: Path) -> list[Experiment]:
+    """A run with one change each; with RMSprop once a rate is known."""
+    slow = round(SAMPLES[run.preset] * PAPER_TRAINING_SHARE)
+    rate = chosen_rate(run.preset, run.setting, run.row, results, RMSPROP)
+    return [
+        replace(run, change="official targets"),
+        replace(run, change="paper's training", rate=2.5e-4, samples=slow),
+        *([] if rate is None else [replace(run, change=RMSPROP, rate=rate)]),
+    ]
+
+
+def _as_long(run: Experiment, shares: Iterable[float]) -> list[Experiment]:
+    """A run with shares of the usual samples."""
+    return [replace(run, samples=round(SAMPLES[run.preset] * share)) for share in shares]

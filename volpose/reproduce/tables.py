@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from volpose.network import NetworkConfig
 
+PARTS = (16, 32, 64)  # depths that scale with a preset; the others are the paper's everywhere
+
 
 @dataclass(frozen=True)
 class Row:
@@ -15,7 +17,7 @@ class Row:
     Attributes:
         name: as in the paper, by the depths of its volumes.
         kind: of the network, as in `NetworkConfig`.
-        z_bins: in the paper; its 64 and 32 stand for the whole and for half of the depth.
+        z_bins: in the paper; its 64, 32 and 16 stand for the whole depth, half and a quarter of it.
         paper_mm: MPJPE in the paper, None where it gives no number.
         apart: the halves of the decoupled network are trained apart.
     """
@@ -28,7 +30,7 @@ class Row:
 
     def network(self, base: NetworkConfig) -> dict:
         """What differs from a preset's network; the finest depth is the preset's."""
-        scale = {64: base.z_bins[-1], 32: base.z_bins[-1] // 2}
+        scale = {part: part * base.z_bins[-1] // 64 for part in PARTS}
         return {"kind": self.kind, "z_bins": tuple(scale.get(d, d) for d in self.z_bins)}
 
     def label(self, depth: int) -> str:
@@ -38,7 +40,7 @@ class Row:
 
 def at_depth(words: str, depth: int) -> str:
     """Words of the paper with the depths that a preset has: for 64 the whole, for 32 its half."""
-    return re.sub("32|64", lambda found: str(int(found[0]) * depth // 64), words)
+    return re.sub("|".join(map(str, PARTS)), lambda found: str(int(found[0]) * depth // 64), words)
 
 
 def file_name(words: str) -> str:
@@ -80,6 +82,7 @@ class Table:
 COORDINATE = Row("coordinate regression", "coordinate", (64,), 112.41)
 HALF = Row("volume 32", "coarse-to-fine", (32,), 92.23)
 WHOLE = Row("volume 64", "coarse-to-fine", (64,), 85.82)
+QUARTER = Row("volume 16", "coarse-to-fine", (16,), None)  # not in the paper
 STACKED = tuple(
     Row("-".join(map(str, z_bins)), "coarse-to-fine", z_bins, mm)
     for z_bins, mm in (
@@ -144,4 +147,5 @@ TABLES = {
         },
     ),
 }
-ROWS = {row.name: row for table in TABLES.values() for row in table.rows}
+TABLE_ROWS = {row.name: row for table in TABLES.values() for row in table.rows}
+ROWS = TABLE_ROWS | {QUARTER.name: QUARTER}
