@@ -102,7 +102,7 @@ def effects(preset: str, setting: str, results: Path) -> list[Effect]:
     return found
 
 
-def ahead(
+def margin(
     better: str,
     worse: str,
     preset: str,
@@ -237,7 +237,7 @@ def _depths(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = [("by depth resolution", "mm", "pairs", "")]
     for coarse, fine in ((QUARTER, HALF), (HALF, WHOLE)):
         for decoder in COMPARED:
-            cells = difference_cells(ahead(fine.name, coarse.name, preset, runs, None, decoder))
+            cells = difference_cells(margin(fine.name, coarse.name, preset, runs, None, decoder))
             lines.append((f"{fine.label(depth)} below {coarse.label(depth)}, {decoder}", *cells))
     return lines
 
@@ -245,7 +245,7 @@ def _depths(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
 def _halves(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = [("trained together below apart", "mm", "pairs", "")]
     for samples in lengths(DECOUPLED.name, preset, runs):
-        cells = difference_cells(ahead(DECOUPLED.name, APART.name, preset, runs, samples))
+        cells = difference_cells(margin(DECOUPLED.name, APART.name, preset, runs, samples))
         lines.append((f"{samples:,} samples", *cells))
     return lines
 
