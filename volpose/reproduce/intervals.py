@@ -62,6 +62,11 @@ class Interval:
         quantile = float(stdtrit(self.count - 1, 0.5 + LEVEL / 2))
         return 2 * float(stdtr(self.count - 1, -abs(self.mean) * quantile / self.half))
 
+    @property
+    def signed(self) -> str:
+        """Such as ``+1.2 ± 3.4``: how differences are told."""
+        return f"{'+' if self.mean >= 0 else ''}{self}"
+
     def __str__(self) -> str:
         """Such as ``61.2 ± 3.4``."""
         return f"{self.mean:.1f}" + (f" ± {self.half:.1f}" if self.count > 1 else "")

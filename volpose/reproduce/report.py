@@ -143,8 +143,7 @@ def difference_cells(difference: Interval | None) -> tuple[str, str, str]:
     """A difference with its interval, its pairs, and its verdict, as cells of a table."""
     if difference is None:
         return NOTHING, NOTHING, NOTHING
-    sign = "+" if difference.mean >= 0 else ""
-    return sign + str(difference), str(difference.count), verdict(difference)
+    return difference.signed, str(difference.count), verdict(difference)
 
 
 def _text(interval: Interval | None) -> str:
