@@ -42,9 +42,7 @@ def result_of(experiment: Experiment, results: Path) -> dict | None:
     result = read_json(path)
     recipe = experiment.recipe().to_json()
     found = completed(result.get("card", {}).get("recipe", {}))
-    # the samples of a run of equal time follow from how fast others were
-    loose = {"samples"} if experiment.budget == "time" else set()
-    for name in sorted((recipe.keys() | found.keys()) - loose):
+    for name in sorted(recipe.keys() | found.keys()):
         if recipe.get(name) != found.get(name):
             raise ValueError(
                 f"{path}: made with another recipe ({name} is {found.get(name)!r}, expected "
