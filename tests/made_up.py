@@ -7,7 +7,7 @@ import numpy as np
 
 from volpose.reproduce.measure import missing
 from volpose.reproduce.plan import equal_time_runs, rate_runs, row_runs
-from volpose.reproduce.tables import ROWS, TABLES
+from volpose.reproduce.tables import TABLE_ROWS, TABLES
 from volpose.skeleton import H36M_17
 
 COMMITTED = Path(__file__).parents[1] / "results" / "reproduce"
@@ -60,7 +60,7 @@ def made_up(folder, table, preset="laptop", setting="hard", seeds=3):
     while missing(search := rate_runs(preset, setting, rows, folder), folder):
         write(search)
     write(row_runs(preset, setting, rows, seeds, folder))
-    steps = {row: {"median_s": rng.uniform(0.1, 0.4)} for row in ROWS}
+    steps = {row: {"median_s": rng.uniform(0.1, 0.4)} for row in TABLE_ROWS}
     costs = folder / f"costs-{preset}.json"
     if not costs.exists():
         costs.write_text(json.dumps({"steps": steps}))

@@ -12,12 +12,12 @@ from volpose.recipe import PRESETS
 from volpose.reproduce.dissect import COMPARED
 from volpose.reproduce.experiment import CHANGES, SAMPLES
 from volpose.reproduce.intervals import Interval, paired
+from volpose.reproduce.plan import CURVES
 from volpose.reproduce.report import NOTHING, aligned, difference_cells
 from volpose.reproduce.summary import METRIC, error_of, load, runs_of
 from volpose.reproduce.tables import (
     APART,
     COARSE_TO_FINE,
-    COORDINATE,
     DECOUPLED,
     HALF,
     QUARTER,
@@ -29,7 +29,6 @@ from volpose.storage import read_json
 
 LEARNED = 0.75  # of the mean pose's error: above it a training has hardly learned
 HARM = {"holds": "does harm", "does not hold": "helps"}  # verdicts on an added error
-ASKED = (COORDINATE.name, HALF.name, WHOLE.name, COARSE_TO_FINE.name)  # how they grow
 
 
 @dataclass(frozen=True)
@@ -134,12 +133,6 @@ def _errors(
     return {seed: mm for seed, mm in sorted(read.items()) if mm is not None}
 
 
-def lengths(row: str, preset: str, runs: dict[str, dict]) -> list[int]:
-    """Numbers of samples that any run of a row has seen, rising."""
-    found = {n for n, _ in variants(row, preset, runs, r"-(\d+)-samples")}
-    return sorted(found | ({SAMPLES[preset]} if variants(row, preset, runs) else set()))
-
-
 def grown(row: str, preset: str, runs: dict[str, dict], word: str) -> dict[int, float]:
     """Number of samples, or of images -> MPJPE of seed 0, mm; rising.
 
@@ -180,7 +173,7 @@ def answers(preset: str, setting: str, results: Path) -> str:
     if (results / f"lookup-{preset}-{setting}.json").exists():
         parts.append(aligned(_changes(effects(preset, setting, results))))
     for word in ("samples", "images"):
-        curves = {ROWS[name].label(depth): grown(name, preset, runs, word) for name in ASKED}
+        curves = {ROWS[name].label(depth): grown(name, preset, runs, word) for name in CURVES}
         parts.append(aligned(_curves({n: c for n, c in curves.items() if len(c) > 1}, word)))
     last = _depths(preset, runs), _halves(preset, runs), _heights(usual)
     return "\n\n".join([*parts, *map(aligned, last)])
@@ -244,7 +237,7 @@ def _depths(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
 
 def _halves(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
     lines: list[tuple[str, ...]] = [("trained together below apart", "mm", "pairs", "")]
-    for samples in lengths(DECOUPLED.name, preset, runs):
+    for samples in grown(DECOUPLED.name, preset, runs, "samples"):
         cells = difference_cells(margin(DECOUPLED.name, APART.name, preset, runs, samples))
         lines.append((f"{samples:,} samples", *cells))
     return lines

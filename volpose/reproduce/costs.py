@@ -54,7 +54,8 @@ def step_seconds(preset: str, results: Path) -> dict[str, float] | None:
     path = _path(preset, results)
     if not path.exists():
         return None
-    found = {row: times.get("median_s", 0) for row, times in read_json(path)["steps"].items()}
+    steps = read_json(path).get("steps", {})
+    found = {row: times.get("median_s", 0) for row, times in steps.items()}
     lacking = [row for row in TABLE_ROWS if not found.get(row, 0) > 0]
     if lacking:
         raise ValueError(

@@ -21,7 +21,8 @@ from volpose.reproduce.tables import (
 )
 
 HALVES = (DECOUPLED.name, APART.name)
-QUESTIONED = (COORDINATE.name, QUARTER.name, HALF.name, WHOLE.name, COARSE_TO_FINE.name, *HALVES)
+CURVES = (COORDINATE.name, HALF.name, WHOLE.name, COARSE_TO_FINE.name)  # over length, one seed
+QUESTIONED = (*CURVES, QUARTER.name, *HALVES)
 CURVE_SHARES = (0.25, 0.5, 2.0, 4.0)  # of the usual samples
 LONGEST_SHARE = 8.0  # only of the row that costs least: where does its curve bend?
 HALVES_SHARES = (0.5, 2.0)  # with all seeds, for what lies between the halves' rows is little
@@ -125,7 +126,7 @@ def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[
             found += _changed(run, results)
         if run.row in HALVES:
             found += _as_long(run, HALVES_SHARES)
-        elif run.seed == 0 and run.row != QUARTER.name:
+        elif run.seed == 0 and run.row in CURVES:
             found += _as_long(
                 run, (*CURVE_SHARES, *([LONGEST_SHARE] if run.row == HALF.name else []))
             )
