@@ -16,7 +16,7 @@ LEVELS = [
     "lift.lines",
     "lift.networks",
     "losses decode steady network data.samples data data.safe_pickle data.matlab data.rotations",
-    "lift.heatmaps",
+    "lift.heatmaps lift.doubt",
     "lift.people",
     "refine animate video detect data.files data.people data.orders data.h36m_names data.resection",
     "data.faults data.bvh data.h36m data.humaneva data.kth data.mpii data.protocols data.videopose "

@@ -26,7 +26,7 @@ from volpose.lift.faults import Found, somebody
 from volpose.lift.film import lift_film
 from volpose.lift.formats import FORMATS, joints_of, read_joints
 from volpose.lift.heatmaps import framed
-from volpose.lift.lifter import Lifter
+from volpose.lift.lifter import Lifter, Placed
 from volpose.lift.picture import first_look, lift_picture, own_joints
 from volpose.metrics import root_relative
 from volpose.network import NetworkConfig
@@ -67,7 +67,8 @@ def true_places(film, found, lifter):
     depth = turned[..., 2] - turned[:, :1, 2]
 
     def places(self, crop, *_, **__):
-        return torch.cat([crop.joints, depth[..., None]], -1), crop.confidence
+        places = torch.cat([crop.joints, depth[..., None]], -1)
+        return Placed(places, crop.confidence, torch.zeros_like(crop.confidence))
 
     return places
 
@@ -135,7 +136,8 @@ def test_which_way_is_up_reaches_the_network(film, found, lifter, monkeypatch):
 
     def places(self, crop, mirror, up=None, **_):
         told.append(up)
-        return torch.cat([crop.joints, torch.zeros_like(crop.joints[..., :1])], -1), crop.confidence
+        places = torch.cat([crop.joints, torch.zeros_like(crop.joints[..., :1])], -1)
+        return Placed(places, crop.confidence, torch.zeros_like(crop.confidence))
 
     monkeypatch.setattr(Lifter, "places", places)
     lift_film(found, film.camera[0], lifter, FPS)
@@ -151,7 +153,8 @@ def test_which_way_is_up_reaches_the_network(film, found, lifter, monkeypatch):
 def test_what_comes_to_lie_behind_the_camera_is_no_pose(film, found, lifter, monkeypatch):
     def places(self, crop, *_, **__):
         depth = torch.linspace(0, -9000, 17).expand(crop.confidence.shape)
-        return torch.cat([crop.joints, depth[..., None]], -1), crop.confidence
+        places = torch.cat([crop.joints, depth[..., None]], -1)
+        return Placed(places, crop.confidence, torch.zeros_like(crop.confidence))
 
     monkeypatch.setattr(Lifter, "places", places)
     monkeypatch.setattr(Lifter, "root_depth", lambda _, at, *__: torch.full((len(at),), 3000.0))
@@ -172,7 +175,8 @@ def test_a_gap_takes_its_time(film, found, lifter, monkeypatch):
     camera = film.camera[0]
 
     def places(self, crop, *_, **__):
-        return torch.cat([crop.joints, torch.zeros_like(crop.joints[..., :1])], -1), crop.confidence
+        places = torch.cat([crop.joints, torch.zeros_like(crop.joints[..., :1])], -1)
+        return Placed(places, crop.confidence, torch.zeros_like(crop.confidence))
 
     monkeypatch.setattr(Lifter, "places", places)
     whole = lift_film(Found(glide, sure), camera, lifter, FPS)

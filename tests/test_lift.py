@@ -26,9 +26,10 @@ from volpose.lift.bodies import (
     resample_bodies,
 )
 from volpose.lift.cameras import seen_from, turned_to, virtual_cameras
+from volpose.lift.doubt import Doubt
 from volpose.lift.faults import Counted, Faults, Found
 from volpose.lift.heatmaps import Heatmaps, read_heatmaps
-from volpose.lift.lifter import Lifter, compromise, lift, upward
+from volpose.lift.lifter import Lifter, Placed, compromise, lift, upward
 from volpose.lift.lines import Lines, lines_loss
 from volpose.lift.motions import Motions, narrowed
 from volpose.lift.people import seen_people
@@ -416,7 +417,7 @@ def test_a_small_training_beats_the_mean_pose(trained):
     lifter, _ = trained
     seen = seen_people(people(200, seed=7), Counted().find, stream(3), lifter.grid.crop_size)
     truth = root_relative(seen.pose)
-    places, sure = lifter.places(seen.found)
+    places, sure, doubt = lifter.places(seen.found)
     pose = metric_pose(places, seen.box, seen.view, seen.pose[:, 0, 2], lifter.grid.crop_size)
     flat = places * torch.tensor([1.0, 1.0, 0.0])
     flat = metric_pose(flat, seen.box, seen.view, seen.pose[:, 0, 2], lifter.grid.crop_size)
@@ -425,6 +426,7 @@ def test_a_small_training_beats_the_mean_pose(trained):
     assert error < 0.8 * mpjpe(root_relative(flat), truth).mean()  # better than no depth at all
     assert sure.min() > 0
     assert sure.max() <= 1
+    assert doubt.isnan().all()  # nobody has measured it yet
 
 
 def test_a_run_that_was_killed_goes_on_exactly(tmp_path):
@@ -494,7 +496,7 @@ class Knowing(Lifter):
     truth: torch.Tensor | None = None
 
     def places(self, found, mirror=True, up=None):
-        return self.truth, found.confidence
+        return Placed(self.truth, found.confidence, torch.zeros_like(found.confidence))
 
 
 def test_lift_finds_the_pose_of_a_person_far_from_the_middle_of_the_picture(trained):
@@ -580,6 +582,8 @@ def test_the_command_trains_and_evaluates(tmp_path, capsys, monkeypatch):
     assert sum(person["poses"] for person in theirs) == 4
     of_all = sum(person["poses"] * person["MPJPE mm, truth"] for person in theirs) / 4
     assert of_all == pytest.approx(result["rows"][0]["MPJPE mm, truth"], abs=0.01)
+    assert Doubt.of_card(result)
+    assert result["doubt"]["left out"].keys() == {"a", "b"}
     # motions whose frames are numbered in another way lose nobody
     odd = archive | {"motion_idx": np.arange(count) % 2, "src_frame": 4 * np.arange(count) + 1}
     odd["motion_action"] = np.array(["wave", "walk"])

@@ -20,6 +20,7 @@ from volpose.predict import camera_of_file, predict, read_image
 from volpose.skeleton import H36M_17
 
 KEYS = {"joints", "pose_mm", "joints_px", "confidence", "root_depth_mm", "root_source"}
+KEYS |= {"depth_doubt_mm"}
 KEYS |= {"scale", "size_px", "camera_px", "camera_source", "up", "box_source", "weights", "notes"}
 
 

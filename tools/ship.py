@@ -32,7 +32,11 @@ def ship(run: Path, name: str, source: Path | None = None) -> None:
     card = {"name": name, "preset": preset_of(estimator.card)} | estimator.card
     card["test"] = {}
     if estimator.config.kind in LIFTING:
-        card["test"] = lifting_errors(RESULTS / "lift" / f"{name}.json", estimator.card)
+        result = json.loads((RESULTS / "lift" / f"{name}.json").read_text())
+        if result["card"] != estimator.card:
+            raise ValueError(f"results of other weights for {name}; evaluate {run} again")
+        card["test"] = lifting_errors(result)
+        card |= {"doubt": result["doubt"]} if result.get("doubt") else {}
     measured = [RESULTS / "laptop" / f"{run.name}{on}.json" for on in ("", "-on-wild")]
     for path in (*measured, *([source] if source else [])):
         if path.exists():
@@ -60,11 +64,8 @@ def run_of(result: Path) -> Path:
     return found[0]
 
 
-def lifting_errors(path: Path, card: dict) -> dict:
+def lifting_errors(result: dict) -> dict:
     """The errors of a lifting network as a table, a row for each kind of fault."""
-    result = json.loads(path.read_text())
-    if result["card"] != card:
-        raise ValueError(f"{path}: errors of other weights; evaluate the run again")
     rows = {}
     for row in result["rows"]:
         values = dict(row)

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from volpose.camera import Camera
 from volpose.crop import Box, crop_person, to_image
@@ -47,6 +48,8 @@ class Prediction:
         volume: (J, D, S/4, S/4) likelihoods; None for coordinate regression.
         box, camera: as used.
         up: which way was said to be up in the camera's frame; None if nothing was said.
+        doubt_mm: (J,) two in three joints like it are no further off along the line of sight, the
+            root's distance taken for granted; None or NaN if the network's card does not say.
         notes: what makes it doubtful, in sentences.
     """
 
@@ -65,7 +68,17 @@ class Prediction:
     box: Box
     camera: Camera
     up: tuple[float, float, float] | None = None
+    doubt_mm: Float[Tensor, " joints"] | None = None
     notes: tuple[str, ...] = ()
+
+    def doubt_ends(self) -> Float[Tensor, "joints 2 3"] | None:
+        """In front of and behind each joint, where its doubt ends; mm from the root, or None."""
+        if self.doubt_mm is None or bool(self.doubt_mm.isnan().any()):
+            return None
+        eye = Camera(self.camera.focal, self.camera.center)
+        rays = normalize(eye.back_project(self.joints_px, torch.ones_like(self.doubt_mm)), dim=-1)
+        off = self.doubt_mm[:, None] * rays
+        return torch.stack([self.pose_mm - off, self.pose_mm + off], 1)
 
     def to_json(self) -> dict:
         """The prediction as plain values; the schema is ``volpose/schemas/prediction.json``."""
@@ -75,6 +88,7 @@ class Prediction:
             "pose_mm": rounded(self.pose_mm, 1),
             "joints_px": rounded(self.joints_px, 2),
             "confidence": rounded(self.confidence, 4),
+            "depth_doubt_mm": rounded_if_known(self.doubt_mm, 1),
             "root_depth_mm": round(self.root_depth_mm, 1),
             "root_source": self.root_source,
             "scale": SCALE,
@@ -253,3 +267,8 @@ def camera_values(camera: Camera) -> list[float]:
 def rounded(values: Tensor, digits: int) -> list | float:
     """A tensor as plain numbers, or lists of them, for JSON."""
     return np.round(values.detach().cpu().double().numpy(), digits).tolist()
+
+
+def rounded_if_known(values: Tensor | None, digits: int) -> list | float | None:
+    """The same, or None if there are no values or one of them is NaN."""
+    return None if values is None or bool(values.isnan().any()) else rounded(values, digits)

@@ -7,12 +7,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from volpose.decode import metric_pose
+from volpose.decode import integral_voxel, metric_pose
 from volpose.evaluate import ROOTS
 from volpose.feed import random_stream
 from volpose.lift.bodies import resample_bodies
+from volpose.lift.doubt import SHARE, Doubt, depth_spread
 from volpose.lift.faults import Counted
-from volpose.lift.lifter import Lifter
+from volpose.lift.lifter import BATCH, Lifter
 from volpose.lift.motions import Motions
 from volpose.lift.people import Seen, seen_people
 from volpose.metrics import mpjpe, pa_mpjpe, root_relative
@@ -21,6 +22,7 @@ from volpose.skeleton import H36M_17
 
 NOISE = (0.0, 2.5, 5.0, 10.0)  # sigma, px of a crop of 256
 MISSING = (0, 1, 2, 4)  # joints
+MET = NOISE[:3]  # by those from whom a network's doubt is learned: what detectors mostly do
 STREAM = 4  # of random numbers
 SOURCES = ("truth", "robust-limbs")
 UP = ", up known"
@@ -41,7 +43,8 @@ def evaluate_lifter(lifter: Lifter, motions: Motions, mirror: bool = True, seed:
         Data, protocol, the network's card and size, and for each level of noise and number of
         missing joints MPJPE and PA-MPJPE in mm for both sources of the root depth, once knowing
         nothing of the camera but its rays, and once also which way is up; for joints without
-        faults the same of each subject, and of people whose limb lengths were drawn anew.
+        faults the same of each subject, and of people whose limb lengths were drawn anew; and the
+        network's doubt, see `measure_doubt`.
 
     Paper: Sec. 3.3; Sec. 4.2 for the errors.
     """
@@ -74,6 +77,7 @@ def evaluate_lifter(lifter: Lifter, motions: Motions, mirror: bool = True, seed:
         "rows": rows,
         "subjects": _by_subject(cells[0.0, 0], motions.subject),
         "other bodies": _means(_errors(lifter, seen, mirror)),
+        "doubt": measure_doubt(lifter, motions, mirror, seed),
     }
 
 
@@ -82,7 +86,7 @@ def _errors(lifter: Lifter, seen: Seen, mirror: bool) -> dict[str, Float[Tensor,
     truth = root_relative(seen.pose, root)
     errors = {}
     for words, up in (("", None), (UP, seen.up)):
-        places, _ = lifter.places(seen.found, mirror, up=up)
+        places = lifter.places(seen.found, mirror, up=up).places
         found = lifter.root_depth(places, seen.box, seen.view)
         for name, depth in zip(SOURCES, (seen.pose[:, root, 2], found), strict=True):
             pose = root_relative(metric_pose(places, seen.box, seen.view, depth, size), root)
@@ -93,6 +97,53 @@ def _errors(lifter: Lifter, seen: Seen, mirror: bool) -> dict[str, Float[Tensor,
 
 def _means(errors: dict[str, Float[Tensor, " poses"]]) -> dict[str, float]:
     return {what: round(float(each.mean()), 2) for what, each in errors.items()}
+
+
+def measure_doubt(
+    lifter: Lifter, motions: Motions, mirror: bool = True, seed: int = 0
+) -> dict | None:
+    """What the spread of a network's volumes says of its errors in depth, and whether it is true.
+
+    Args:
+        lifter, motions, mirror, seed: as in `evaluate_lifter`; no joint is missing.
+
+    Returns:
+        A `Doubt` of all poses, for the network's card; and for each subject and level of noise the
+        share of joints within a doubt that was fitted without that subject. None for a perceptron,
+        which has no volume.
+
+    Paper: not in the paper.
+    """
+    if lifter.network.config.kind == "lift-perceptron":
+        return None
+    cells = [_depths(lifter, motions.pose, sigma, mirror, seed) for sigma in MET]
+    spread, error = (torch.stack(part) for part in zip(*cells, strict=True))  # noise, pose, joint
+    left_out = {}
+    for name in sorted(set(motions.subject.tolist())):
+        theirs = torch.from_numpy(motions.subject == name)
+        if bool(theirs.all()):
+            continue
+        others = Doubt.fit(spread[:, ~theirs].flatten(), error[:, ~theirs].flatten())
+        within = (error[:, theirs] <= others.at(spread[:, theirs])).float().mean((1, 2)).tolist()
+        left_out[name] = {f"{n:g} px": round(s, 3) for n, s in zip(MET, within, strict=True)}
+    fitted = Doubt.fit(spread.flatten(), error.flatten())
+    return fitted.to_json() | {"share": round(SHARE, 3), "left out": left_out}
+
+
+def _depths(
+    lifter: Lifter, pose: Tensor, sigma: float, mirror: bool, seed: int
+) -> tuple[Float[Tensor, "poses 16"], Float[Tensor, "poses 16"]]:
+    """Spread and error in depth of all joints but the root, mm."""
+    generator, grid, parts = random_stream(seed, STREAM, 1), lifter.grid, []
+    joints = [joint for joint in range(H36M_17.num_joints) if joint != H36M_17.root]
+    for some in pose.split(BATCH):
+        seen = seen_people(some, Counted(sigma).find, generator, grid.crop_size)
+        volume = lifter.volume(seen.found, mirror)
+        voxels = integral_voxel(volume)
+        error = (grid.to_places(voxels) - seen.places)[..., 2].abs()
+        parts.append((depth_spread(volume, voxels, grid)[:, joints], error[:, joints]))
+    spread, error = (torch.cat(part) for part in zip(*parts, strict=True))
+    return spread, error
 
 
 def _by_subject(errors: dict[str, Tensor], subject: np.ndarray) -> dict[str, dict[str, float]]:

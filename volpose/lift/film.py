@@ -17,7 +17,7 @@ from volpose.lift.faults import FEWEST, Found, somebody
 from volpose.lift.heatmaps import framed
 from volpose.lift.lifter import Lifter, upward
 from volpose.metrics import root_relative
-from volpose.predict import SCALE, check_finite, rounded
+from volpose.predict import SCALE, check_finite, rounded, rounded_if_known
 from volpose.skeleton import H36M_17
 
 TRACKED = 0.5  # s before and after a frame, in whose middle a person is expected
@@ -38,6 +38,7 @@ class Film:
         root_mm: the root in the camera's frame, mm.
         joints_px: in the picture, px.
         confidence: in [0, 1]; 0 in frames where nobody was seen.
+        doubt_mm: as in `volpose.lift.lifter.Lifted`; NaN also in frames where nobody was seen.
         seen: whether a frame had enough joints, of the person of the frames around; the others
             are between their neighbors.
         fps: frames per second.
@@ -47,6 +48,7 @@ class Film:
     root_mm: Float[Tensor, "frames 3"]
     joints_px: Float[Tensor, "frames 17 2"]
     confidence: Float[Tensor, "frames 17"]
+    doubt_mm: Float[Tensor, "frames 17"]
     seen: Bool[Tensor, " frames"]
     fps: float
 
@@ -64,6 +66,7 @@ class Film:
                 "root_mm": rounded(self.root_mm[k], 1),
                 "joints_px": rounded(self.joints_px[k], 2),
                 "confidence": rounded(self.confidence[k], 4),
+                "depth_doubt_mm": rounded_if_known(self.doubt_mm[k], 1),
             }
             for k in range(len(self.seen))
         ]
@@ -117,7 +120,7 @@ def lift_film(
     crop, view, box = framed(_own_sides(found, seen, fps), camera, size)
     if up is not None and up.ndim == 2:
         up = up[seen]
-    places, sure = lifter.places(crop, mirror, up=upward(up, view))
+    places, *sure = lifter.places(crop, mirror, up=upward(up, view))
     depth = _smoothed(lifter.root_depth(places, box, view), seen, STRIDE * fps)
     pose = _smoothed(view.to_world(metric_pose(places, box, view, depth, size)), seen, CALM * fps)
     joints = camera.project(pose)
@@ -125,8 +128,9 @@ def lift_film(
     parts = root_relative(pose, H36M_17.root), pose[:, H36M_17.root], joints
     pose_mm, root_mm, joints_px = (_between(part, seen) for part in parts)
     certain = torch.zeros(len(seen), H36M_17.num_joints)
-    certain[seen] = sure
-    return Film(pose_mm, root_mm, joints_px, certain, seen, float(fps))
+    doubt = torch.full_like(certain, torch.nan)
+    certain[seen], doubt[seen] = sure
+    return Film(pose_mm, root_mm, joints_px, certain, doubt, seen, float(fps))
 
 
 def _same_person(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -17,6 +18,7 @@ from volpose.estimator import Estimator
 from volpose.evaluate import TRUSTED
 from volpose.grid import Grid
 from volpose.lift.cameras import directions
+from volpose.lift.doubt import Doubt, depth_spread
 from volpose.lift.faults import FEWEST, Found
 from volpose.lift.heatmaps import framed
 from volpose.metrics import root_relative
@@ -29,6 +31,22 @@ BATCH = 64
 OWN_ERROR = 0.002
 EDGE = 1 / 32  # of the crop's side, from the outermost voxels
 MIRROR = (-1.0, 1.0, 1.0)  # what becomes of x, y, z in a mirror image
+
+
+class Placed(NamedTuple):
+    """Where the joints of people are in their crops.
+
+    Attributes:
+        places: x, y in crop pixels and z in mm from the root, whose own z is 0.
+        confidence: heights of the volume's peaks in [0, 1], 0 for a joint on the border of the
+            crop, which is somewhere beyond it (a perceptron: the given confidences).
+        doubt_mm: two in three joints like it are no further off in depth; NaN where the network's
+            card does not say.
+    """
+
+    places: Float[Tensor, "batch 17 3"]
+    confidence: Float[Tensor, "batch 17"]
+    doubt_mm: Float[Tensor, "batch 17"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +109,8 @@ class Lifter:
     @torch.no_grad()
     def places(
         self, found: Found, mirror: bool = True, up: Float[Tensor, "batch 3"] | None = None
-    ) -> tuple[Float[Tensor, "batch 17 3"], Float[Tensor, "batch 17"]]:
-        """Joints in a crop -> places and confidences.
+    ) -> Placed:
+        """Joints in a crop -> places, how sure they are, and how far off they may be.
 
         The volume is read as it was trained, by its center of mass. x and y are a compromise of
         what was given and what the network makes of it: the given joints of a person as far as the
@@ -100,19 +118,15 @@ class Lifter:
 
         Args:
             found, mirror, up: as in `volume`.
-
-        Returns:
-            x, y in crop pixels and z in mm from the root, whose own z is 0; heights of the
-            volume's peaks in [0, 1], 0 for a joint on the border of the crop, which is somewhere
-            beyond it (a perceptron: the given confidences).
         """
         up = torch.zeros(len(found.joints), 3) if up is None else up
         given = zip(*(part.split(BATCH) for part in (*found, up)), strict=True)
         parts = [self._places(Found(joints, sure), mirror, up) for joints, sure, up in given]
-        places, sure = (torch.cat(column) for column in zip(*parts, strict=True))
+        places, sure, doubt = (torch.cat(column) for column in zip(*parts, strict=True))
         places[:, H36M_17.root, 2] = 0
+        doubt[:, H36M_17.root] = torch.where(doubt[:, H36M_17.root].isnan(), torch.nan, 0.0)
         flat = compromise(found, places[..., :2], OWN_ERROR * self.grid.crop_size)
-        return torch.cat([flat, places[..., 2:]], -1), sure
+        return Placed(torch.cat([flat, places[..., 2:]], -1), sure, doubt)
 
     def root_depth(
         self, places: Float[Tensor, "batch 17 3"], box: Box, view: Camera
@@ -130,18 +144,23 @@ class Lifter:
         limbs, lengths, size = H36M_17.limbs, self.network.mean_limbs(), self.grid.crop_size
         return root_depth_from_limbs(places, box, view, limbs, lengths, size, trusted=TRUSTED)
 
-    def _places(self, found: Found, mirror: bool, up: Tensor) -> tuple[Tensor, Tensor]:
+    def _places(self, found: Found, mirror: bool, up: Tensor) -> Placed:
+        nothing = torch.full_like(found.confidence, torch.nan)
         if self.network.config.kind == "lift":
             volume = self.volume(found, mirror, up)
             voxels = integral_voxel(volume)
             last = voxels.new_tensor(volume.shape[:-3:-1]) - 1  # along x and y
             edge = EDGE * (last + 1)
             inside = ((voxels[..., :2] > edge) & (voxels[..., :2] < last - edge)).all(-1)
-            return self.grid.to_places(voxels), torch.where(inside, confidence(volume), 0.0)
+            sure = torch.where(inside, confidence(volume), 0.0)
+            known = Doubt.of_card(self.network.card)
+            doubt = known.at(depth_spread(volume, voxels, self.grid)) if known else nothing
+            return Placed(self.grid.to_places(voxels), sure, doubt)
         places, other = self._both(found, mirror, up)
         if other is not None:
             places = (places + mirror_joints(other, H36M_17) * other.new_tensor(MIRROR)) / 2
-        return self.grid.to_places(self.grid.from_unit(places)), found.confidence
+        places = self.grid.to_places(self.grid.from_unit(places))
+        return Placed(places, found.confidence, nothing)
 
     def _both(self, found: Found, mirror: bool, up: Tensor | None) -> tuple:
         """What the network says of people, and of their mirror images if they are asked for."""
@@ -203,12 +222,15 @@ class Lifted:
         pose_mm: from the root, mm, in the camera's frame (x right, y down, z away).
         root_mm: the root in the camera's frame, mm.
         confidence: in [0, 1], the height of each joint's peak.
+        doubt_mm: two in three joints like it are no further off along the line of sight, the
+            root's distance taken for granted; NaN where the network's card does not say.
         box: of the crop, in the picture of a camera turned to the person.
     """
 
     pose_mm: Float[Tensor, "frames 17 3"]
     root_mm: Float[Tensor, "frames 3"]
     confidence: Float[Tensor, "frames 17"]
+    doubt_mm: Float[Tensor, "frames 17"]
     box: Box
 
 
@@ -246,7 +268,7 @@ def lift(
     at_origin = Camera(camera.focal, camera.center)
     size = lifter.grid.crop_size
     crop, view, box = framed(found, at_origin, size)
-    places, sure = lifter.places(crop, mirror, upward(up, view))
+    places, sure, doubt = lifter.places(crop, mirror, upward(up, view))
     if root_depth is None:
         depth = lifter.root_depth(places, box, view)
     else:
@@ -254,4 +276,5 @@ def lift(
         ray = view.to_world(metric_pose(places, box, view, one, size))[:, H36M_17.root]
         depth = root_depth / ray[:, 2]
     pose = view.to_world(metric_pose(places, box, view, depth, size))
-    return Lifted(root_relative(pose, H36M_17.root), pose[:, H36M_17.root], sure, box)
+    root = H36M_17.root
+    return Lifted(root_relative(pose, root), pose[:, root], sure, doubt, box)

@@ -66,6 +66,7 @@ def lift_picture(
         pose_mm=lifted.pose_mm[0],
         joints_px=joints_px[0],
         confidence=lifted.confidence[0],
+        doubt_mm=lifted.doubt_mm[0],
         root_depth_mm=float(lifted.root_mm[0, 2]),
         root_source="mean limb lengths of the training's bodies",
         camera_source=camera_source,

@@ -16,6 +16,7 @@ from volpose.plot.traces import (
     PX_HOVER,
     TURNED_VIEW,
     blob_trace,
+    doubt_trace,
     image_trace,
     skeleton_traces,
     truth_trace,
@@ -35,6 +36,7 @@ def pose_figure(
     truth: Float[Tensor, "joints 3"] | None = None,
     views: tuple[str, ...] = ("camera", "turned"),
     height: int = 420,
+    doubt: Float[Tensor, "joints 2 3"] | None = None,
 ) -> go.Figure:
     """A pose as the camera sees it and, beside it, turned about the vertical.
 
@@ -45,6 +47,7 @@ def pose_figure(
         truth: the true pose in the same frame, drawn thin and grey.
         views: "camera", "turned" or both.
         height: px.
+        doubt: both ends of a bar through each joint, in the same frame: where else it may be.
 
     Returns:
         A figure with a scene for each view, equal aspect, orthographic.
@@ -58,7 +61,8 @@ def pose_figure(
     poses = {"pose": pose} | ({} if truth is None else {"truth": truth})
     for argument, points in poses.items():
         check_joints(argument, points, skeleton)
-    center, half = bounds([as_array(points) for points in poses.values()])
+    reached = [*poses.values()] + ([] if doubt is None else [doubt.flatten(0, 1)])
+    center, half = bounds([as_array(points) for points in reached])
     figure = new_figure(alt, height)
     for number, view in enumerate(views):
         scene = "scene" if number == 0 else f"scene{number + 1}"
@@ -67,6 +71,8 @@ def pose_figure(
         first = number == 0
         if truth is not None:
             figure.add_trace(truth_trace(truth, skeleton, scene, legend=first))
+        if doubt is not None:
+            figure.add_trace(doubt_trace(doubt, skeleton, scene))
         figure.add_traces(skeleton_traces(pose, skeleton, scene, legend=first))
         figure.layout[scene] = metric_scene(center, half, eye, (left, right))
         if len(views) > 1:

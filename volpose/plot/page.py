@@ -68,6 +68,7 @@ def prediction_page(prediction: Prediction, name: str = "", grid: Grid | None = 
         "photograph": _photograph(prediction),
         "assumptions": html.escape(_assumptions(prediction)),
         "volume": "" if prediction.volume is None else VOLUME_SECTION,
+        "doubt": "" if prediction.doubt_ends() is None else DOUBT_WORDS,
         "root": html.escape(spoken(names[prediction.skeleton.root])),
         "table": _table(prediction),
         "plotly": get_plotlyjs(),
@@ -86,6 +87,10 @@ VOLUME_SECTION = """<section aria-labelledby="volume-title">
     <div class="plot tall" id="volume-view" tabindex="0"></div>
   </section>"""
 
+DOUBT_WORDS = """<li class="hint">Bars: how far off a joint may be along the line of sight, which
+    one picture does not show. Two in three joints like it lie within their bar, if the distance of
+    the person as a whole is right.</li>"""
+
 
 @cache
 def resource(name: str) -> str:
@@ -95,10 +100,10 @@ def resource(name: str) -> str:
 
 def _pose_views(prediction: Prediction, first: int) -> dict:
     told = {"camera": "seen from the camera", "turned": "turned by 90 degrees"}
-    skeleton, views = prediction.skeleton, {}
+    skeleton, ends, views = prediction.skeleton, prediction.doubt_ends(), {}
     for view, words in told.items():
         alt = f"3D skeleton of the predicted pose, {words}."
-        figure = pose_figure(prediction.pose_mm, skeleton, alt, views=(view,))
+        figure = pose_figure(prediction.pose_mm, skeleton, alt, views=(view,), doubt=ends)
         figure.update_traces(showlegend=False)
         for joint, point in enumerate(as_array(prediction.pose_mm)):
             ring = ring_trace(point, spoken(skeleton.joints[joint]), "scene")
@@ -180,10 +185,15 @@ def _jpeg(image: Tensor) -> str:
 
 
 def _table(prediction: Prediction) -> str:
-    head = ("joint", "x (mm)", "y (mm)", "z (mm)", "image x (px)", "image y (px)", "confidence")
+    head = ["joint", "x (mm)", "y (mm)", "z (mm)", "image x (px)", "image y (px)", "confidence"]
+    doubt = prediction.doubt_mm if prediction.doubt_ends() is not None else None
+    if doubt is not None:
+        head.insert(4, "depth ± (mm)")
     rows = []
     for joint, name in enumerate(prediction.skeleton.joints):
         millimeters = [_number(v, 0) for v in prediction.pose_mm[joint].tolist()]
+        if doubt is not None:
+            millimeters.append(_number(float(doubt[joint]), 0))
         pixels = [_number(v, 1) for v in prediction.joints_px[joint].tolist()]
         sure = float(prediction.confidence[joint])
         meter = f'<meter min="0" max="1" value="{sure:.2f}"></meter>' if isfinite(sure) else ""
@@ -201,7 +211,8 @@ def _table(prediction: Prediction) -> str:
 def _sentence(prediction: Prediction, joint: int) -> str:
     x, y, z = (_number(v, 0) for v in prediction.pose_mm[joint].tolist())
     sure = _number(float(prediction.confidence[joint]), 2)
-    return f"x {x}, y {y}, z {z} mm from the root; confidence {sure}"
+    off = "" if prediction.doubt_ends() is None else f" (± {float(prediction.doubt_mm[joint]):.0f})"
+    return f"x {x}, y {y}, z {z}{off} mm from the root; confidence {sure}"
 
 
 def _assumptions(prediction: Prediction) -> str:

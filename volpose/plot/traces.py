@@ -113,6 +113,27 @@ def truth_trace(
     )
 
 
+def doubt_trace(
+    ends: Float[Tensor, "joints 2 3"], skeleton: Skeleton, scene: str = "scene"
+) -> go.Scatter3d:
+    """A bar through each joint, from one end to the other, in the color of the joint's side."""
+    at = as_array(ends)
+    known = [j for j in range(skeleton.num_joints) if np.isfinite(at[j]).all()]
+    pairs = [(2 * n, 2 * n + 1) for n in range(len(known))]
+    points = _paths(at[known].reshape(-1, 3), pairs) if known else np.zeros((0, 3))
+    colors = [color for j in known for color in [COLORS[side_of(skeleton, j)]] * 3]
+    return go.Scatter3d(
+        **_rounded(to_scene(points), 1),
+        mode="lines",
+        name="doubt",
+        scene=scene,
+        line={"color": colors[: len(points)], "width": 6},
+        opacity=0.5,
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
 def _paths(at: np.ndarray, limbs: list[tuple[int, int]]) -> np.ndarray:
     """Both ends of each limb, and NaN between the limbs."""
     gap = np.full(3, np.nan)
