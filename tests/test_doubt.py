@@ -1,5 +1,7 @@
 """How far off in depth a lifted joint may be: fitted, kept in a card, told and drawn."""
 
+import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -18,6 +20,7 @@ from volpose.lift.lifter import Lifter
 from volpose.lift.motions import Motions
 from volpose.lift.people import seen_people
 from volpose.lift.picture import lift_picture
+from volpose.plot.film_page import film_page
 from volpose.plot.page import prediction_page
 from volpose.skeleton import H36M_17
 from volpose.targets import gaussian_volume
@@ -94,7 +97,7 @@ def test_the_network_tells_its_doubt_in_a_picture_and_in_a_film():
 
 def test_nothing_is_told_that_nobody_measured():
     found, view = a_person_walking_off()
-    silent = Lifter(replace(pretrained.load("lift-perceptron")))
+    silent = Lifter.load("lift-perceptron")
     camera = [*view.focal.tolist(), *view.center.tolist()]
     image = torch.zeros(3, 256, 256, dtype=torch.uint8)
     answer = lift_picture(image, found, silent, camera)
@@ -124,3 +127,25 @@ def test_the_page_draws_a_bar_along_the_line_of_sight():
     without = prediction_page(a_prediction())
     assert all(t["name"] != "doubt" for t in data_of(without)["figures"]["turned-view"]["data"])
     assert "depth ± (mm)" not in own_part(without)
+
+
+def test_the_page_of_a_film_has_bars_where_somebody_was_seen():
+    found, view = a_person_walking_off()
+    sure = torch.ones(4, 17)
+    sure[2] = 0
+    film = lift_film(Found(found.joints.repeat(4, 1, 1), sure), view, known_lifter(), 25.0)
+    ends = film.doubt_ends()
+    assert torch.allclose(ends[film.seen].mean(-2), film.pose_mm[film.seen], atol=0.1)
+    record = film.to_json() | {"size_px": [9, 9], "camera_px": [1, 1, 1, 1], "up": None}
+    record |= {"camera_source": "", "joints_source": "", "weights": "", "notes": []}
+    page = film_page(film, record)
+    assert "Bars:" in own_part(page)
+    data = json.loads(re.search(r'(?s)id="figure"[^>]*>(.*?)</script>', page).group(1))
+    (bars, _) = [n for n, trace in enumerate(data["data"]) if trace["name"] == "doubt"]
+    known = [sum(x is not None for x in f["data"][bars]["x"]) for f in data["frames"]]
+    assert known == [34, 34, 0, 34]
+    silent = lift_film(
+        Found(found.joints.repeat(4, 1, 1), sure), view, Lifter.load("lift-perceptron"), 25.0
+    )
+    assert silent.doubt_ends() is None
+    assert "Bars:" not in own_part(film_page(silent, record))

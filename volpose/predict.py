@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from volpose.camera import Camera
 from volpose.crop import Box, crop_person, to_image
 from volpose.decode import metric_pose, root_depth_from_limbs
 from volpose.estimator import Estimator
+from volpose.lift.doubt import along_sight
 from volpose.metrics import root_relative
 from volpose.skeleton import Skeleton
 
@@ -72,13 +72,12 @@ class Prediction:
     notes: tuple[str, ...] = ()
 
     def doubt_ends(self) -> Float[Tensor, "joints 2 3"] | None:
-        """In front of and behind each joint, where its doubt ends; mm from the root, or None."""
+        """Both ends of a bar through each joint, see `along_sight`; mm from the root, or None."""
         if self.doubt_mm is None or bool(self.doubt_mm.isnan().any()):
             return None
         eye = Camera(self.camera.focal, self.camera.center)
-        rays = normalize(eye.back_project(self.joints_px, torch.ones_like(self.doubt_mm)), dim=-1)
-        off = self.doubt_mm[:, None] * rays
-        return torch.stack([self.pose_mm - off, self.pose_mm + off], 1)
+        rays = eye.back_project(self.joints_px, torch.ones_like(self.doubt_mm))
+        return along_sight(self.pose_mm, rays, self.doubt_mm)
 
     def to_json(self) -> dict:
         """The prediction as plain values; the schema is ``volpose/schemas/prediction.json``."""

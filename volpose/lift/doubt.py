@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from volpose.decode import Volume
 from volpose.grid import Grid
@@ -90,3 +91,19 @@ def depth_spread(
     line = line / line.sum(-1, keepdim=True).clamp(min=1e-12)
     off = torch.arange(volume.shape[-3], device=volume.device) - voxels[..., 2:]
     return grid.voxel_size[2] * (line * off.square()).sum(-1).sqrt()
+
+
+def along_sight(
+    pose: Float[Tensor, "*any joints 3"],
+    rays: Float[Tensor, "*any joints 3"],
+    doubt: Float[Tensor, "*any joints"],
+) -> Float[Tensor, "*any joints 2 3"]:
+    """In front of and behind each joint, where its doubt ends: both ends of a bar.
+
+    Args:
+        pose: mm, camera frame, relative to the root or not.
+        rays: from the camera to each joint, of any length.
+        doubt: mm.
+    """
+    off = doubt[..., None] * normalize(rays, dim=-1)
+    return torch.stack([pose - off, pose + off], -2)

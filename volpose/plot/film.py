@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import plotly.graph_objects as go
 from jaxtyping import Float
@@ -11,7 +12,7 @@ from torch import Tensor
 from volpose.plot.figures3d import VIEWS
 from volpose.plot.scenes import metric_scene, new_figure, panel_label
 from volpose.plot.style import as_array, bounds, check_joints
-from volpose.plot.traces import skeleton_traces, truth_trace
+from volpose.plot.traces import doubt_trace, skeleton_traces, truth_trace
 from volpose.skeleton import Skeleton
 
 
@@ -23,6 +24,7 @@ def film_figure(
     fps: float = 25.0,
     views: tuple[str, ...] = ("turned",),
     height: int = 430,
+    doubt: Float[Tensor, "frames joints 2 3"] | None = None,
 ) -> go.Figure:
     """Several accounts of one film, a panel each, with a slider through time.
 
@@ -34,6 +36,7 @@ def film_figure(
         fps: frames per second of these poses, for the labels of the slider.
         views: "camera", "turned" or both: a panel for each.
         height: px.
+        doubt: both ends of a bar through each joint, in every panel; NaN for none.
 
     Returns:
         A figure with a scene for each film, a frame for each pose; it starts at the first.
@@ -47,7 +50,8 @@ def film_figure(
         raise ValueError(f"films must be of one length, but there are {sorted(counts)}")
     for poses in everything:
         check_joints("films", poses[0], skeleton)
-    center, half = bounds([as_array(poses.flatten(0, 1)) for poses in everything])
+    reached = everything if doubt is None else [*everything, doubt.flatten(1, 2)]
+    center, half = bounds([as_array(points.flatten(0, 1)) for points in reached])
     figure = new_figure(alt, height)
     panels = [(name, poses, view) for name, poses in films.items() for view in views]
     for number, (name, _, view) in enumerate(panels):
@@ -57,11 +61,12 @@ def film_figure(
         words = f"{name}, {label}" if name else label
         figure.add_annotation(panel_label(words, (left + right) / 2))
     shown = [poses for _, poses, _ in panels]
-    figure.add_traces(_traces(shown, truth, skeleton, 0))
+    moments = partial(_traces, shown, truth, doubt, skeleton)
+    figure.add_traces(moments(0))
     names = [f"{n / fps:.2f} s" for n in range(counts.pop())]
     figure.frames = [
         go.Frame(
-            data=[_moved(trace) for trace in _traces(shown, truth, skeleton, number)],
+            data=[_moved(trace) for trace in moments(number)],
             name=name,
             traces=list(range(len(figure.data))),
         )
@@ -82,13 +87,21 @@ def _scene(number: int) -> str:
     return "scene" if number == 0 else f"scene{number + 1}"
 
 
-def _traces(films: list[Tensor], truth: Tensor | None, skeleton: Skeleton, frame: int) -> list:
+def _traces(
+    films: list[Tensor],
+    truth: Tensor | None,
+    doubt: Tensor | None,
+    skeleton: Skeleton,
+    frame: int,
+) -> list:
     """All traces of one moment, always in the same order."""
     found = []
     for number, poses in enumerate(films):
         scene, legend = _scene(number), number == 0
         if truth is not None:
             found.append(truth_trace(truth[frame], skeleton, scene, legend))
+        if doubt is not None:
+            found.append(doubt_trace(doubt[frame], skeleton, scene, digits=0))
         found += skeleton_traces(poses[frame], skeleton, scene, legend=legend, digits=0)
     return found
 

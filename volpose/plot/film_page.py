@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from volpose.lift.film import Film
 from volpose.plot.film import film_figure
-from volpose.plot.page import POLICY, doubts, resource, up_words
+from volpose.plot.page import DOUBT_WORDS, POLICY, doubts, resource, up_words
 from volpose.skeleton import H36M_17
 
 MOST_FRAMES = 120  # in the page; a longer film is thinned
@@ -30,8 +30,15 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
         The text of the file, about 5 MB, most of it plotly.js.
     """
     every = math.ceil(len(film.seen) / MOST_FRAMES)
-    poses = {"": film.pose_mm[::every]}
-    figure = film_figure(poses, H36M_17, ALT, fps=film.fps / every, views=("camera", "turned"))
+    poses, doubt = {"": film.pose_mm[::every]}, film.doubt_ends()
+    figure = film_figure(
+        poses,
+        H36M_17,
+        ALT,
+        fps=film.fps / every,
+        views=("camera", "turned"),
+        doubt=None if doubt is None else doubt[::every],
+    )
     figure.update_layout(updatemenus=[_play(film.fps / every)])
     title = f"{name}: 3D motion" if name else "3D motion"
     values = {
@@ -41,6 +48,7 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
         "name": f'<p class="name">{html.escape(name)}</p>' if name else "",
         "notes": doubts(record["notes"]),
         "alt": ALT,
+        "doubt": "" if doubt is None else f'<p class="note">{DOUBT_WORDS}</p>',
         "assumptions": html.escape(_assumptions(film, record)),
         "plotly": get_plotlyjs(),
         # no tag can end the script early

@@ -68,7 +68,9 @@ def prediction_page(prediction: Prediction, name: str = "", grid: Grid | None = 
         "photograph": _photograph(prediction),
         "assumptions": html.escape(_assumptions(prediction)),
         "volume": "" if prediction.volume is None else VOLUME_SECTION,
-        "doubt": "" if prediction.doubt_ends() is None else DOUBT_WORDS,
+        "doubt": (
+            "" if prediction.doubt_ends() is None else f'<li class="hint">{DOUBT_WORDS}</li>'
+        ),
         "root": html.escape(spoken(names[prediction.skeleton.root])),
         "table": _table(prediction),
         "plotly": get_plotlyjs(),
@@ -87,9 +89,9 @@ VOLUME_SECTION = """<section aria-labelledby="volume-title">
     <div class="plot tall" id="volume-view" tabindex="0"></div>
   </section>"""
 
-DOUBT_WORDS = """<li class="hint">Bars: how far off a joint may be along the line of sight, which
-    one picture does not show. Two in three joints like it lie within their bar, if the distance of
-    the person as a whole is right.</li>"""
+DOUBT_WORDS = """Bars: how far off a joint may be along the line of sight, which one picture does
+    not show. Two in three joints like it lie within their bar, if the distance of the person as a
+    whole is right."""
 
 
 @cache

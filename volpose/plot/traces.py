@@ -114,21 +114,19 @@ def truth_trace(
 
 
 def doubt_trace(
-    ends: Float[Tensor, "joints 2 3"], skeleton: Skeleton, scene: str = "scene"
+    ends: Float[Tensor, "joints 2 3"], skeleton: Skeleton, scene: str, digits: int = 1
 ) -> go.Scatter3d:
     """A bar through each joint, from one end to the other, in the color of the joint's side."""
-    at = as_array(ends)
-    known = [j for j in range(skeleton.num_joints) if np.isfinite(at[j]).all()]
-    pairs = [(2 * n, 2 * n + 1) for n in range(len(known))]
-    points = _paths(at[known].reshape(-1, 3), pairs) if known else np.zeros((0, 3))
-    colors = [color for j in known for color in [COLORS[side_of(skeleton, j)]] * 3]
+    pairs = [(2 * joint, 2 * joint + 1) for joint in range(skeleton.num_joints)]
+    points = _paths(as_array(ends).reshape(-1, 3), pairs)
+    colors = [COLORS[side_of(skeleton, point // 3)] for point in range(len(points))]
     return go.Scatter3d(
-        **_rounded(to_scene(points), 1),
+        **_rounded(to_scene(points), digits),
         mode="lines",
         name="doubt",
         scene=scene,
-        line={"color": colors[: len(points)], "width": 6},
-        opacity=0.5,
+        line={"color": colors, "width": 6},
+        opacity=0.6,
         hoverinfo="skip",
         showlegend=False,
     )
