@@ -582,8 +582,8 @@ def test_the_command_trains_and_evaluates(tmp_path, capsys, monkeypatch):
     assert sum(person["poses"] for person in theirs) == 4
     of_all = sum(person["poses"] * person["MPJPE mm, truth"] for person in theirs) / 4
     assert of_all == pytest.approx(result["rows"][0]["MPJPE mm, truth"], abs=0.01)
-    assert Doubt.of_card(result)
-    assert result["doubt"]["left out"].keys() == {"a", "b"}
+    assert Doubt.of_card({"doubt": result["doubt"]["tables"]})
+    assert result["doubt"]["within"] == {}  # nobody can be left out of so few
     # motions whose frames are numbered in another way lose nobody
     odd = archive | {"motion_idx": np.arange(count) % 2, "src_frame": 4 * np.arange(count) + 1}
     odd["motion_action"] = np.array(["wave", "walk"])

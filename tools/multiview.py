@@ -21,6 +21,7 @@ from footage import DETECTOR, FORMAT, SOURCE, Footage, read
 from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
+from torch.nn.functional import normalize
 from triangulate import agree, reprojection
 
 from volpose import __version__
@@ -28,9 +29,9 @@ from volpose.camera import Camera
 from volpose.lift.cameras import turned_to
 from volpose.lift.film import CALM, lift_film
 from volpose.lift.formats import to_h36m
-from volpose.lift.lifter import Lifter, lift
+from volpose.lift.lifter import Lifted, Lifter, lift
 from volpose.metrics import mpjpe, pa_mpjpe, procrustes_align, root_relative
-from volpose.predict import rounded
+from volpose.predict import rounded, rounded_if_known
 from volpose.run import hardware
 from volpose.skeleton import H36M_17
 from volpose.storage import write_text
@@ -158,7 +159,7 @@ def compare(footage: Footage, lifter: Lifter) -> dict:
     known = world.isfinite().all(-1).all(-1)
     result = {"reference": facts, "views": [], "joints": list(H36M_17.joints)}
     table: dict = {name: {} for name in SETS}
-    joints, wrong = {}, {}
+    joints, wrong, within = {}, {}, []
     angle, down = (torch.rad2deg(a).tolist() for a in lean(footage.cameras))
     for view, name in enumerate(footage.names):
         truth = root_relative(footage.cameras[view].to_camera(world))
@@ -168,6 +169,7 @@ def compare(footage: Footage, lifter: Lifter) -> dict:
         facts |= {"frames": int(use.sum()), "sides swapped": int((known & swapped).sum())}
         result["views"].append(facts)
         poses = methods(footage, view, lifter, ~swapped)
+        within.append(in_doubt(lift(footage.found(view), footage.camera(view), lifter), truth)[use])
         for method, pose in poses.items():
             for joint_set, rows in SETS.items():
                 row = table[joint_set].setdefault(method, {})
@@ -181,11 +183,24 @@ def compare(footage: Footage, lifter: Lifter) -> dict:
             poses_mm = {key: rounded(pose[EXAMPLE[1]], 1) for key, pose in shown.items()}
             result["example"] = {"view": name, "frame": EXAMPLE[1], "poses mm": poses_mm}
     result["errors"] = {s: {m: _means(row) for m, row in rows.items()} for s, rows in table.items()}
+    result["within doubt"] = {
+        "each view": rounded_if_known(torch.stack([part.nanmean() for part in within]), 3),
+        "each joint": rounded_if_known(torch.stack([w.nanmean(0) for w in within]).mean(0), 3),
+    }
     result["each joint mm"] = {m: rounded(torch.stack(j).mean(0), 1) for m, j in joints.items()}
     result["sides swapped, 12 joints, MPJPE mm"] = {
         m: rounded(torch.cat(w).mean(), 1) for m, w in wrong.items()
     }
     return result
+
+
+def in_doubt(lifted: Lifted, truth: Float[Tensor, "frames 17 3"]) -> Float[Tensor, "frames 17"]:
+    """Whether joints are within their doubt in depth, 1 or 0; NaN for the root and the unknown."""
+    axis = normalize(lifted.root_mm, dim=-1)
+    off = ((lifted.pose_mm - truth) * axis[:, None]).sum(-1).abs()
+    within = torch.where(lifted.doubt_mm.isnan(), torch.nan, (off <= lifted.doubt_mm).float())
+    within[:, H36M_17.root] = torch.nan
+    return within
 
 
 def _means(row: dict[str, list[Tensor]]) -> dict:

@@ -4,7 +4,7 @@ python tools/ship.py runs/studio-laptop RESULT.json=studio-stack [...]
 
 ships each run under its folder's name, or under the one given. A run of the comparison is named by
 its result in ``results/reproduce``. The card gains the errors that ``results`` holds for these very
-weights; it is stored with them and, to be read, in
+weights, and a lifting network's doubt; it is stored with them and, to be read, in
 ``volpose/weights/README.md``.
 """
 
@@ -32,11 +32,16 @@ def ship(run: Path, name: str, source: Path | None = None) -> None:
     card = {"name": name, "preset": preset_of(estimator.card)} | estimator.card
     card["test"] = {}
     if estimator.config.kind in LIFTING:
-        result = json.loads((RESULTS / "lift" / f"{name}.json").read_text())
+        path = RESULTS / "lift" / f"{name}.json"
+        result = json.loads(path.read_text())
         if result["card"] != estimator.card:
-            raise ValueError(f"results of other weights for {name}; evaluate {run} again")
+            raise ValueError(f"{path}: errors of other weights; evaluate {run} again")
+        if "test" not in result["data"] or "mirror-averaged" not in result["protocol"]:
+            raise ValueError(
+                f"{path}: expected the test poses, mirror-averaged; evaluate {run} again"
+            )
         card["test"] = lifting_errors(result)
-        card |= {"doubt": result["doubt"]} if result.get("doubt") else {}
+        card |= {"doubt": result["doubt"]["tables"]} if result.get("doubt") else {}
     measured = [RESULTS / "laptop" / f"{run.name}{on}.json" for on in ("", "-on-wild")]
     for path in (*measured, *([source] if source else [])):
         if path.exists():
@@ -100,8 +105,10 @@ def readable(card: dict) -> str:
         f"({card['cpu_seconds']:.0f} s of CPU), {card['threads']} thread(s), "
         f"{card['hardware']}, torch {card['torch']}",
         f"* licence: {card['licence']}",
-        "",
     ]
+    if "doubt" in card:
+        lines.append("* knows which errors in depth go with the spread of its volumes")
+    lines.append("")
     for protocol, table in card["test"].items():
         rows = dict(table["actions"])
         if card["preset"] != "lift":

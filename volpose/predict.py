@@ -18,7 +18,7 @@ from volpose.camera import Camera
 from volpose.crop import Box, crop_person, to_image
 from volpose.decode import metric_pose, root_depth_from_limbs
 from volpose.estimator import Estimator
-from volpose.lift.doubt import along_sight
+from volpose.lift.doubt import doubt_bars
 from volpose.metrics import root_relative
 from volpose.skeleton import Skeleton
 
@@ -48,8 +48,9 @@ class Prediction:
         volume: (J, D, S/4, S/4) likelihoods; None for coordinate regression.
         box, camera: as used.
         up: which way was said to be up in the camera's frame; None if nothing was said.
-        doubt_mm: (J,) two in three joints like it are no further off along the line of sight, the
-            root's distance taken for granted; None or NaN if the network's card does not say.
+        doubt_mm: (J,) two in three joints like it are no further off in depth, the root's distance
+            taken for granted; NaN for a joint that was not given; None or NaN for all if the
+            network's card does not say.
         notes: what makes it doubtful, in sentences.
     """
 
@@ -72,12 +73,15 @@ class Prediction:
     notes: tuple[str, ...] = ()
 
     def doubt_ends(self) -> Float[Tensor, "joints 2 3"] | None:
-        """Both ends of a bar through each joint, see `along_sight`; mm from the root, or None."""
-        if self.doubt_mm is None or bool(self.doubt_mm.isnan().any()):
+        """Both ends of a bar through each joint, see `doubt_bars`; mm from the root, or None.
+
+        NaN for joints that were not given.
+        """
+        if self.doubt_mm is None or bool(self.doubt_mm.isnan().all()):
             return None
         eye = Camera(self.camera.focal, self.camera.center)
         rays = eye.back_project(self.joints_px, torch.ones_like(self.doubt_mm))
-        return along_sight(self.pose_mm, rays, self.doubt_mm)
+        return doubt_bars(self.pose_mm, rays, self.doubt_mm, self.skeleton.root)
 
     def to_json(self) -> dict:
         """The prediction as plain values; the schema is ``volpose/schemas/prediction.json``."""
@@ -268,6 +272,8 @@ def rounded(values: Tensor, digits: int) -> list | float:
     return np.round(values.detach().cpu().double().numpy(), digits).tolist()
 
 
-def rounded_if_known(values: Tensor | None, digits: int) -> list | float | None:
-    """The same, or None if there are no values or one of them is NaN."""
-    return None if values is None or bool(values.isnan().any()) else rounded(values, digits)
+def rounded_if_known(values: Float[Tensor, " joints"] | None, digits: int) -> list | None:
+    """The same, with None for NaN; None alone if nothing is known."""
+    if values is None or bool(values.isnan().all()):
+        return None
+    return [each if math.isfinite(each) else None for each in rounded(values, digits)]

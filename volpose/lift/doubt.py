@@ -2,12 +2,13 @@
 
 A volume is never narrower than the targets it was trained with, and how much wider it becomes in
 doubt is the network's own affair. So nothing is computed from the spread itself: people whose depth
-is known show which errors go with which spread, and the answer is looked up among them.
+is known show which errors go with which spread, for each joint, and the answer is looked up there.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,9 +18,17 @@ from torch.nn.functional import normalize
 
 from volpose.decode import Volume
 from volpose.grid import Grid
+from volpose.skeleton import H36M_17
 
 SHARE = 2 / 3  # of joints like it, that are no further off
-LEVELS = 20  # of spread, with equally many joints each
+LEVELS = 10  # of spread, with equally many joints each
+# of each joint but the root, whose depth is 0: what left and right have in common
+PARTS = {
+    joint: name.removeprefix("left_").removeprefix("right_")
+    for joint, name in enumerate(H36M_17.joints)
+    if joint != H36M_17.root
+}
+KEYS = ("spread_mm", "error_mm")
 
 
 @dataclass(frozen=True)
@@ -27,52 +36,73 @@ class Doubt:
     """Which errors in depth go with which spread, for one network.
 
     Attributes:
-        spread_mm: of volumes along z, standard deviations, never falling.
-        error_mm: for each of them what `SHARE` of the joints do not exceed, likewise.
-
-    Raises:
-        ValueError: the two are not such lists.
+        tables: for each part of the body, such as "knee": spreads of volumes along z (standard
+            deviations, mm), and beside each the error (mm) that `SHARE` of such joints do not
+            exceed. Neither falls.
 
     Paper: not in the paper.
     """
 
-    spread_mm: tuple[float, ...]
-    error_mm: tuple[float, ...]
+    tables: Mapping[str, Mapping[str, list[float]]]
 
-    def __post_init__(self) -> None:
-        spread, error = np.asarray(self.spread_mm, float), np.asarray(self.error_mm, float)
-        lists = spread.shape == error.shape and spread.ndim == 1 and len(spread) > 1
-        if not (lists and (np.diff(spread) >= 0).all() and (np.diff(error) >= 0).all()):
+    @classmethod
+    def of_card(cls, card: Mapping) -> Doubt | None:
+        """What a network's card says under "doubt", if anything.
+
+        Raises:
+            ValueError: a part of the body has no such table.
+        """
+        tables = card.get("doubt")
+        if tables is None:
+            return None
+        for part in dict.fromkeys(PARTS.values()):
+            try:
+                columns = np.array([tables[part][key] for key in KEYS], dtype=float)
+            except (KeyError, TypeError, ValueError):
+                columns = np.empty(0)
+            shaped = columns.ndim == 2 and columns.shape[1] > 1 and np.isfinite(columns).all()
+            if not (shaped and (columns >= 0).all() and (np.diff(columns) >= 0).all()):
+                raise ValueError(
+                    f"the weights' card must have for every part of the body (doubt) two lists, "
+                    f"{' and '.join(KEYS)}, of one length and of numbers that are not negative and "
+                    f"do not fall; {part} has others"
+                )
+        return cls(tables)
+
+    @classmethod
+    def fit(cls, spread: Float[Tensor, "poses 17"], error: Float[Tensor, "poses 17"]) -> Doubt:
+        """From people whose depth is known.
+
+        Args:
+            spread: of the volumes, as `depth_spread` tells it, mm.
+            error: distance of each joint from the truth along z, mm.
+
+        Raises:
+            ValueError: fewer than `LEVELS` poses, or a number that is none.
+        """
+        if len(spread) < LEVELS or not bool((spread + error).isfinite().all()):
             raise ValueError(
-                "a doubt needs two lists of one length whose numbers do not fall, got "
-                f"{self.spread_mm} and {self.error_mm}"
+                f"expected spread and error of at least {LEVELS} poses, all finite, got "
+                f"{len(spread)} poses"
             )
+        tables = {}
+        for part in dict.fromkeys(PARTS.values()):
+            joints = [joint for joint, name in PARTS.items() if name == part]
+            wide, off = (values[:, joints].flatten().double().numpy() for values in (spread, error))
+            groups = np.array_split(wide.argsort(kind="stable"), LEVELS)
+            usual = np.maximum.accumulate([np.quantile(off[group], SHARE) for group in groups])
+            middle = [wide[group].mean() for group in groups]
+            columns = ([round(float(each), 1) for each in column] for column in (middle, usual))
+            tables[part] = dict(zip(KEYS, columns, strict=True))
+        return cls(tables)
 
-    @classmethod
-    def fit(cls, spread: Float[Tensor, " joints"], error: Float[Tensor, " joints"]) -> Doubt:
-        """From joints whose depth is known: spreads and distances from the truth along z, mm."""
-        order = spread.argsort()
-        groups = [
-            np.array_split(values[order].double().numpy(), LEVELS) for values in (spread, error)
-        ]
-        middle = [round(float(group.mean()), 1) for group in groups[0]]
-        usual = np.maximum.accumulate([np.quantile(group, SHARE) for group in groups[1]])
-        return cls(tuple(middle), tuple(round(float(each), 1) for each in usual))
-
-    @classmethod
-    def of_card(cls, card: dict) -> Doubt | None:
-        """What a network's card says of it, if anything."""
-        found = card.get("doubt")
-        return found and cls(tuple(found["spread_mm"]), tuple(found["error_mm"]))
-
-    def to_json(self) -> dict[str, list[float]]:
-        """For a card."""
-        return {name: list(values) for name, values in asdict(self).items()}
-
-    def at(self, spread: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-        """The error in mm that goes with a spread; straight lines between those that are known."""
-        found = np.interp(spread.double().numpy(), self.spread_mm, self.error_mm)
-        return torch.from_numpy(found).to(spread)
+    def at(self, spread: Float[Tensor, "*any 17"]) -> Float[Tensor, "*any 17"]:
+        """The errors in mm that go with spreads, between those that are known; 0 for the root."""
+        found, wide = torch.zeros_like(spread), spread.double().cpu().numpy()
+        for joint, part in PARTS.items():
+            known = np.interp(wide[..., joint], *(self.tables[part][key] for key in KEYS))
+            found[..., joint] = torch.as_tensor(known).to(spread)
+        return found
 
 
 def depth_spread(
@@ -93,17 +123,20 @@ def depth_spread(
     return grid.voxel_size[2] * (line * off.square()).sum(-1).sqrt()
 
 
-def along_sight(
+def doubt_bars(
     pose: Float[Tensor, "*any joints 3"],
     rays: Float[Tensor, "*any joints 3"],
     doubt: Float[Tensor, "*any joints"],
+    root: int = H36M_17.root,
 ) -> Float[Tensor, "*any joints 2 3"]:
-    """In front of and behind each joint, where its doubt ends: both ends of a bar.
+    """In front of and behind each joint, where its doubt ends: both ends of a bar along its ray.
 
     Args:
         pose: mm, camera frame, relative to the root or not.
         rays: from the camera to each joint, of any length.
-        doubt: mm.
+        doubt: mm in depth, which is along the ray to the root.
+        root: number of the root.
     """
-    off = doubt[..., None] * normalize(rays, dim=-1)
+    depth = (rays * normalize(rays[..., root : root + 1, :], dim=-1)).sum(-1, keepdim=True)
+    off = doubt[..., None] * rays / depth
     return torch.stack([pose - off, pose + off], -2)

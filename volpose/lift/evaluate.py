@@ -11,7 +11,7 @@ from volpose.decode import integral_voxel, metric_pose
 from volpose.evaluate import ROOTS
 from volpose.feed import random_stream
 from volpose.lift.bodies import resample_bodies
-from volpose.lift.doubt import SHARE, Doubt, depth_spread
+from volpose.lift.doubt import LEVELS, PARTS, SHARE, Doubt, depth_spread
 from volpose.lift.faults import Counted
 from volpose.lift.lifter import BATCH, Lifter
 from volpose.lift.motions import Motions
@@ -22,7 +22,7 @@ from volpose.skeleton import H36M_17
 
 NOISE = (0.0, 2.5, 5.0, 10.0)  # sigma, px of a crop of 256
 MISSING = (0, 1, 2, 4)  # joints
-MET = NOISE[:3]  # by those from whom a network's doubt is learned: what detectors mostly do
+MET = NOISE[:3]  # by those from whom a network's doubt is learned
 STREAM = 4  # of random numbers
 SOURCES = ("truth", "robust-limbs")
 UP = ", up known"
@@ -108,40 +108,59 @@ def measure_doubt(
         lifter, motions, mirror, seed: as in `evaluate_lifter`; no joint is missing.
 
     Returns:
-        A `Doubt` of all poses, for the network's card; and for each subject and level of noise the
-        share of joints within a doubt that was fitted without that subject. None for a perceptron,
-        which has no volume.
+        The tables of a `Doubt` of all poses, for the network's card; and the share of joints that
+        are within a doubt that was fitted without their own subject, if there are several. None
+        for a perceptron, which has no volume, and for less than a handful of poses.
 
     Paper: not in the paper.
     """
-    if lifter.network.config.kind == "lift-perceptron":
+    few = len(MET) * len(motions) < LEVELS
+    if few or lifter.network.config.kind == "lift-perceptron":
         return None
     cells = [_depths(lifter, motions.pose, sigma, mirror, seed) for sigma in MET]
     spread, error = (torch.stack(part) for part in zip(*cells, strict=True))  # noise, pose, joint
-    left_out = {}
+    within = torch.full_like(error, torch.nan)
     for name in sorted(set(motions.subject.tolist())):
         theirs = torch.from_numpy(motions.subject == name)
-        if bool(theirs.all()):
-            continue
-        others = Doubt.fit(spread[:, ~theirs].flatten(), error[:, ~theirs].flatten())
-        within = (error[:, theirs] <= others.at(spread[:, theirs])).float().mean((1, 2)).tolist()
-        left_out[name] = {f"{n:g} px": round(s, 3) for n, s in zip(MET, within, strict=True)}
-    fitted = Doubt.fit(spread.flatten(), error.flatten())
-    return fitted.to_json() | {"share": round(SHARE, 3), "left out": left_out}
+        if len(MET) * int((~theirs).sum()) >= LEVELS:
+            others = Doubt.fit(*(part[:, ~theirs].flatten(0, 1) for part in (spread, error)))
+            within[:, theirs] = (error <= others.at(spread))[:, theirs].float()
+    return {
+        "tables": dict(Doubt.fit(spread.flatten(0, 1), error.flatten(0, 1)).tables),
+        "share": round(SHARE, 3),
+        "within": _shares_within(within[..., list(PARTS)], motions.subject),
+    }
+
+
+def _shares_within(
+    within: Float[Tensor, "noise poses 16"], subject: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """The share of joints that are within their doubt: by noise, subject and part of the body."""
+    parts = np.array(list(PARTS.values()))
+    of = {
+        "noise": {f"{sigma:g} px": within[n] for n, sigma in enumerate(MET)},
+        "subject": {s: within[:, torch.from_numpy(subject == s)] for s in sorted(set(subject))},
+        "part": {p: within[..., torch.from_numpy(parts == p)] for p in dict.fromkeys(parts)},
+        "all": {"": within},
+    }
+    return {
+        what: {str(name): round(float(each.mean()), 3) for name, each in rows.items()}
+        for what, rows in of.items()
+        if bool(within.isfinite().all())
+    }
 
 
 def _depths(
     lifter: Lifter, pose: Tensor, sigma: float, mirror: bool, seed: int
-) -> tuple[Float[Tensor, "poses 16"], Float[Tensor, "poses 16"]]:
-    """Spread and error in depth of all joints but the root, mm."""
+) -> tuple[Float[Tensor, "poses 17"], Float[Tensor, "poses 17"]]:
+    """Spread and error in depth of all joints, mm."""
     generator, grid, parts = random_stream(seed, STREAM, 1), lifter.grid, []
-    joints = [joint for joint in range(H36M_17.num_joints) if joint != H36M_17.root]
     for some in pose.split(BATCH):
         seen = seen_people(some, Counted(sigma).find, generator, grid.crop_size)
         volume = lifter.volume(seen.found, mirror)
         voxels = integral_voxel(volume)
         error = (grid.to_places(voxels) - seen.places)[..., 2].abs()
-        parts.append((depth_spread(volume, voxels, grid)[:, joints], error[:, joints]))
+        parts.append((depth_spread(volume, voxels, grid), error))
     spread, error = (torch.cat(part) for part in zip(*parts, strict=True))
     return spread, error
 

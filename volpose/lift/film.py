@@ -13,7 +13,7 @@ from torch import Tensor
 from volpose.camera import Camera
 from volpose.crop import Box
 from volpose.decode import metric_pose
-from volpose.lift.doubt import along_sight
+from volpose.lift.doubt import doubt_bars
 from volpose.lift.faults import FEWEST, Found, somebody
 from volpose.lift.heatmaps import framed
 from volpose.lift.lifter import Lifter, upward
@@ -59,12 +59,12 @@ class Film:
         return self.pose_mm + self.root_mm[:, None]
 
     def doubt_ends(self) -> Float[Tensor, "frames 17 2 3"] | None:
-        """Both ends of a bar through each joint, see `along_sight`; mm from the root, or None.
+        """Both ends of a bar through each joint, see `doubt_bars`; mm from the root, or None.
 
-        NaN in frames where nobody was seen.
+        NaN for joints that were not given, and in frames where nobody was seen.
         """
         known = bool(self.doubt_mm.isfinite().any())
-        return along_sight(self.pose_mm, self.whole_mm, self.doubt_mm) if known else None
+        return doubt_bars(self.pose_mm, self.whole_mm, self.doubt_mm) if known else None
 
     def to_json(self) -> dict:
         """The motion as plain lists and numbers; the schema is ``volpose/schemas/film.json``."""

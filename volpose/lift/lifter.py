@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,8 +41,8 @@ class Placed(NamedTuple):
         places: x, y in crop pixels and z in mm from the root, whose own z is 0.
         confidence: heights of the volume's peaks in [0, 1], 0 for a joint on the border of the
             crop, which is somewhere beyond it (a perceptron: the given confidences).
-        doubt_mm: two in three joints like it are no further off in depth; NaN where the network's
-            card does not say.
+        doubt_mm: two in three joints like it are no further off in depth; NaN for a joint that was
+            not given, and for all if the network's card does not say.
     """
 
     places: Float[Tensor, "batch 17 3"]
@@ -57,7 +58,7 @@ class Lifter:
         network: of a kind in `volpose.network.LIFTING`.
 
     Raises:
-        ValueError: the network is of another kind.
+        ValueError: the network is of another kind, or its card's doubt is damaged.
 
     Paper: Sec. 3.3.
     """
@@ -70,11 +71,17 @@ class Lifter:
                 f"a lifter needs a network of kind {' or '.join(LIFTING)}, which reads 2D joints; "
                 f"got {self.network.config.kind!r}"
             )
+        _ = self.doubt  # a damaged one is refused at once
 
     @classmethod
     def load(cls, name: str | Path = "lift-mocap") -> Lifter:
         """A shipped lifting network by its name, or one from a weights file; see `pretrained`."""
         return cls(pretrained.load(name))
+
+    @cached_property
+    def doubt(self) -> Doubt | None:
+        """What the network's card says of errors in depth, if anything."""
+        return Doubt.of_card(self.network.card)
 
     @property
     def grid(self) -> Grid:
@@ -124,7 +131,6 @@ class Lifter:
         parts = [self._places(Found(joints, sure), mirror, up) for joints, sure, up in given]
         places, sure, doubt = (torch.cat(column) for column in zip(*parts, strict=True))
         places[:, H36M_17.root, 2] = 0
-        doubt[:, H36M_17.root] = torch.where(doubt[:, H36M_17.root].isnan(), torch.nan, 0.0)
         flat = compromise(found, places[..., :2], OWN_ERROR * self.grid.crop_size)
         return Placed(torch.cat([flat, places[..., 2:]], -1), sure, doubt)
 
@@ -145,7 +151,6 @@ class Lifter:
         return root_depth_from_limbs(places, box, view, limbs, lengths, size, trusted=TRUSTED)
 
     def _places(self, found: Found, mirror: bool, up: Tensor) -> Placed:
-        nothing = torch.full_like(found.confidence, torch.nan)
         if self.network.config.kind == "lift":
             volume = self.volume(found, mirror, up)
             voxels = integral_voxel(volume)
@@ -153,14 +158,16 @@ class Lifter:
             edge = EDGE * (last + 1)
             inside = ((voxels[..., :2] > edge) & (voxels[..., :2] < last - edge)).all(-1)
             sure = torch.where(inside, confidence(volume), 0.0)
-            known = Doubt.of_card(self.network.card)
-            doubt = known.at(depth_spread(volume, voxels, self.grid)) if known else nothing
+            doubt = torch.full_like(voxels[..., 2], torch.nan)
+            if self.doubt:
+                told = self.doubt.at(depth_spread(volume, voxels, self.grid))
+                doubt = torch.where((found.confidence > 0) | (told == 0), told, torch.nan)
             return Placed(self.grid.to_places(voxels), sure, doubt)
         places, other = self._both(found, mirror, up)
         if other is not None:
             places = (places + mirror_joints(other, H36M_17) * other.new_tensor(MIRROR)) / 2
         places = self.grid.to_places(self.grid.from_unit(places))
-        return Placed(places, found.confidence, nothing)
+        return Placed(places, found.confidence, torch.full_like(places[..., 2], torch.nan))
 
     def _both(self, found: Found, mirror: bool, up: Tensor | None) -> tuple:
         """What the network says of people, and of their mirror images if they are asked for."""
@@ -222,8 +229,9 @@ class Lifted:
         pose_mm: from the root, mm, in the camera's frame (x right, y down, z away).
         root_mm: the root in the camera's frame, mm.
         confidence: in [0, 1], the height of each joint's peak.
-        doubt_mm: two in three joints like it are no further off along the line of sight, the
-            root's distance taken for granted; NaN where the network's card does not say.
+        doubt_mm: two in three joints like it are no further off in depth, the root's distance
+            taken for granted; NaN for a joint that was not given, and for all if the network's
+            card does not say.
         box: of the crop, in the picture of a camera turned to the person.
     """
 

@@ -59,10 +59,10 @@ def pose_figure(
     """
     _check_views(views)
     poses = {"pose": pose} | ({} if truth is None else {"truth": truth})
+    poses |= {} if doubt is None else {"doubt": doubt[:, 0], "doubt's other end": doubt[:, 1]}
     for argument, points in poses.items():
         check_joints(argument, points, skeleton)
-    reached = [*poses.values()] + ([] if doubt is None else [doubt.flatten(0, 1)])
-    center, half = bounds([as_array(points) for points in reached])
+    center, half = bounds([as_array(points) for points in poses.values()])
     figure = new_figure(alt, height)
     for number, view in enumerate(views):
         scene = "scene" if number == 0 else f"scene{number + 1}"

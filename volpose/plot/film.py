@@ -42,16 +42,18 @@ def film_figure(
         A figure with a scene for each film, a frame for each pose; it starts at the first.
 
     Raises:
-        ValueError: there is no film, they differ in length, or in the number of joints.
+        ValueError: there is no film, they or the bars differ in length, or in the number of joints.
     """
     everything = [*films.values(), *([] if truth is None else [truth])]
-    counts = {len(poses) for poses in everything}
+    bars = [] if doubt is None else [doubt.flatten(1, 2)]
+    counts = {len(poses) for poses in [*everything, *bars]}
     if not films or len(counts) > 1 or 0 in counts:
         raise ValueError(f"films must be of one length, but there are {sorted(counts)}")
     for poses in everything:
         check_joints("films", poses[0], skeleton)
-    reached = everything if doubt is None else [*everything, doubt.flatten(1, 2)]
-    center, half = bounds([as_array(points.flatten(0, 1)) for points in reached])
+    if doubt is not None and doubt.shape[1] != skeleton.num_joints:
+        raise ValueError(f"doubt must be of {skeleton.num_joints} joints, got {doubt.shape[1]}")
+    center, half = bounds([as_array(points.flatten(0, 1)) for points in [*everything, *bars]])
     figure = new_figure(alt, height)
     panels = [(name, poses, view) for name, poses in films.items() for view in views]
     for number, (name, _, view) in enumerate(panels):

@@ -30,15 +30,12 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
         The text of the file, about 5 MB, most of it plotly.js.
     """
     every = math.ceil(len(film.seen) / MOST_FRAMES)
-    poses, doubt = {"": film.pose_mm[::every]}, film.doubt_ends()
-    figure = film_figure(
-        poses,
-        H36M_17,
-        ALT,
-        fps=film.fps / every,
-        views=("camera", "turned"),
-        doubt=None if doubt is None else doubt[::every],
-    )
+    poses, bars = {"": film.pose_mm[::every]}, film.doubt_ends()
+    bars = None if bars is None else bars[::every]
+    if bars is not None and bool(bars.isnan().all()):
+        bars = None
+    views, fps = ("camera", "turned"), film.fps / every
+    figure = film_figure(poses, H36M_17, ALT, fps=fps, views=views, doubt=bars)
     figure.update_layout(updatemenus=[_play(film.fps / every)])
     title = f"{name}: 3D motion" if name else "3D motion"
     values = {
@@ -48,7 +45,7 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
         "name": f'<p class="name">{html.escape(name)}</p>' if name else "",
         "notes": doubts(record["notes"]),
         "alt": ALT,
-        "doubt": "" if doubt is None else f'<p class="note">{DOUBT_WORDS}</p>',
+        "doubt": "" if bars is None else f'<p class="note">{DOUBT_WORDS}</p>',
         "assumptions": html.escape(_assumptions(film, record)),
         "plotly": get_plotlyjs(),
         # no tag can end the script early

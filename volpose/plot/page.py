@@ -71,6 +71,7 @@ def prediction_page(prediction: Prediction, name: str = "", grid: Grid | None = 
         "doubt": (
             "" if prediction.doubt_ends() is None else f'<li class="hint">{DOUBT_WORDS}</li>'
         ),
+        "column": "" if prediction.doubt_ends() is None else DOUBT_COLUMN,
         "root": html.escape(spoken(names[prediction.skeleton.root])),
         "table": _table(prediction),
         "plotly": get_plotlyjs(),
@@ -89,9 +90,11 @@ VOLUME_SECTION = """<section aria-labelledby="volume-title">
     <div class="plot tall" id="volume-view" tabindex="0"></div>
   </section>"""
 
-DOUBT_WORDS = """Bars: how far off a joint may be along the line of sight, which one picture does
-    not show. Two in three joints like it lie within their bar, if the distance of the person as a
-    whole is right."""
+DOUBT_WORDS = """Bars: how far off a joint may be in depth. Of motion capture two in three joints
+    like it lie within, if the distance of the person as a whole is right; of people in other poses,
+    or with worse 2D joints, fewer. A joint that was not given has none."""
+
+DOUBT_COLUMN = " Two in three joints are no further off in depth than the number after it says."
 
 
 @cache
@@ -104,7 +107,10 @@ def _pose_views(prediction: Prediction, first: int) -> dict:
     told = {"camera": "seen from the camera", "turned": "turned by 90 degrees"}
     skeleton, ends, views = prediction.skeleton, prediction.doubt_ends(), {}
     for view, words in told.items():
-        alt = f"3D skeleton of the predicted pose, {words}."
+        bars = (
+            "" if ends is None else " with a bar through each joint that shows its doubt in depth"
+        )
+        alt = f"3D skeleton of the predicted pose{bars}, {words}."
         figure = pose_figure(prediction.pose_mm, skeleton, alt, views=(view,), doubt=ends)
         figure.update_traces(showlegend=False)
         for joint, point in enumerate(as_array(prediction.pose_mm)):
@@ -190,7 +196,7 @@ def _table(prediction: Prediction) -> str:
     head = ["joint", "x (mm)", "y (mm)", "z (mm)", "image x (px)", "image y (px)", "confidence"]
     doubt = prediction.doubt_mm if prediction.doubt_ends() is not None else None
     if doubt is not None:
-        head.insert(4, "depth ± (mm)")
+        head.insert(4, "depth \N{PLUS-MINUS SIGN} (mm)")
     rows = []
     for joint, name in enumerate(prediction.skeleton.joints):
         millimeters = [_number(v, 0) for v in prediction.pose_mm[joint].tolist()]
@@ -213,7 +219,8 @@ def _table(prediction: Prediction) -> str:
 def _sentence(prediction: Prediction, joint: int) -> str:
     x, y, z = (_number(v, 0) for v in prediction.pose_mm[joint].tolist())
     sure = _number(float(prediction.confidence[joint]), 2)
-    off = "" if prediction.doubt_ends() is None else f" (± {float(prediction.doubt_mm[joint]):.0f})"
+    known = prediction.doubt_mm is not None and bool(prediction.doubt_mm[joint].isfinite())
+    off = f" (\N{PLUS-MINUS SIGN} {float(prediction.doubt_mm[joint]):.0f})" if known else ""
     return f"x {x}, y {y}, z {z}{off} mm from the root; confidence {sure}"
 
 
