@@ -13,8 +13,7 @@ from tests.test_lift import people, stream
 from tests.test_plot import a_prediction, data_of, own_part
 from volpose import pretrained
 from volpose.crop import to_image
-from volpose.grid import Grid
-from volpose.lift.doubt import LEVELS, PARTS, SHARE, Doubt, depth_spread
+from volpose.lift.doubt import LEVELS, PARTS, SHARE, Doubt
 from volpose.lift.evaluate import measure_doubt
 from volpose.lift.faults import Counted, Found
 from volpose.lift.film import lift_film
@@ -25,7 +24,6 @@ from volpose.lift.picture import lift_picture
 from volpose.plot.film_page import film_page
 from volpose.plot.page import prediction_page
 from volpose.skeleton import H36M_17
-from volpose.targets import gaussian_volume
 
 TABLE = {"spread_mm": [100.0, 200.0, 300.0], "error_mm": [10.0, 40.0, 200.0]}
 KNOWN = Doubt(dict.fromkeys(PARTS.values(), TABLE))
@@ -90,13 +88,6 @@ def test_too_few_people_are_refused():
     error[3, 4] = torch.nan
     with pytest.raises(ValueError, match="all finite"):
         Doubt.fit(spread, error)
-
-
-def test_the_spread_of_a_target_is_its_sigma():
-    grid = Grid((40, 16, 16), 64.0)
-    voxels = torch.tensor([[8.0, 8.0, 20.0], [4.0, 9.0, 17.3]])
-    spread = depth_spread(gaussian_volume(voxels, grid, sigma=1.5), voxels, grid)
-    assert torch.allclose(spread, torch.tensor(1.5 * grid.voxel_size[2]), rtol=0.01)
 
 
 def known_lifter():

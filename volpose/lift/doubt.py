@@ -16,8 +16,6 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from volpose.decode import Volume
-from volpose.grid import Grid
 from volpose.skeleton import H36M_17
 
 SHARE = 2 / 3  # of joints like it, that are no further off
@@ -74,7 +72,7 @@ class Doubt:
         """From people whose depth is known.
 
         Args:
-            spread: of the volumes, as `depth_spread` tells it, mm.
+            spread: of the volumes along z, a standard deviation, mm.
             error: distance of each joint from the truth along z, mm.
 
         Raises:
@@ -103,24 +101,6 @@ class Doubt:
             known = np.interp(wide[..., joint], *(self.tables[part][key] for key in KEYS))
             found[..., joint] = torch.as_tensor(known).to(spread)
         return found
-
-
-def depth_spread(
-    volume: Volume, voxels: Float[Tensor, "*batch 3"], grid: Grid
-) -> Float[Tensor, "*batch"]:
-    """How widely the likelihood lies before and behind each joint: a standard deviation, mm.
-
-    Args:
-        volume: likelihoods.
-        voxels: of the joints, x, y, z.
-        grid: of the volumes.
-
-    Paper: not in the paper.
-    """
-    line = volume.float().clamp(min=0).sum((-2, -1))
-    line = line / line.sum(-1, keepdim=True).clamp(min=1e-12)
-    off = torch.arange(volume.shape[-3], device=volume.device) - voxels[..., 2:]
-    return grid.voxel_size[2] * (line * off.square()).sum(-1).sqrt()
 
 
 def doubt_bars(

@@ -11,13 +11,14 @@ from volpose.decode import integral_voxel, metric_pose
 from volpose.evaluate import ROOTS
 from volpose.feed import random_stream
 from volpose.lift.bodies import resample_bodies
-from volpose.lift.doubt import LEVELS, PARTS, SHARE, Doubt, depth_spread
+from volpose.lift.doubt import LEVELS, PARTS, SHARE, Doubt
 from volpose.lift.faults import Counted
 from volpose.lift.lifter import BATCH, Lifter
 from volpose.lift.motions import Motions
 from volpose.lift.people import Seen, seen_people
 from volpose.metrics import mpjpe, pa_mpjpe, root_relative
 from volpose.model import count_parameters
+from volpose.refine import spread
 from volpose.skeleton import H36M_17
 
 NOISE = (0.0, 2.5, 5.0, 10.0)  # sigma, px of a crop of 256
@@ -118,15 +119,15 @@ def measure_doubt(
     if few or lifter.network.config.kind == "lift-perceptron":
         return None
     cells = [_depths(lifter, motions.pose, sigma, mirror, seed) for sigma in MET]
-    spread, error = (torch.stack(part) for part in zip(*cells, strict=True))  # noise, pose, joint
-    within = torch.full_like(error, torch.nan)
+    wide, off = (torch.stack(part) for part in zip(*cells, strict=True))  # noise, pose, joint
+    within = torch.full_like(off, torch.nan)
     for name in sorted(set(motions.subject.tolist())):
         theirs = torch.from_numpy(motions.subject == name)
         if len(MET) * int((~theirs).sum()) >= LEVELS:
-            others = Doubt.fit(*(part[:, ~theirs].flatten(0, 1) for part in (spread, error)))
-            within[:, theirs] = (error <= others.at(spread))[:, theirs].float()
+            others = Doubt.fit(*(part[:, ~theirs].flatten(0, 1) for part in (wide, off)))
+            within[:, theirs] = (off <= others.at(wide))[:, theirs].float()
     return {
-        "tables": dict(Doubt.fit(spread.flatten(0, 1), error.flatten(0, 1)).tables),
+        "tables": dict(Doubt.fit(wide.flatten(0, 1), off.flatten(0, 1)).tables),
         "share": round(SHARE, 3),
         "within": _shares_within(within[..., list(PARTS)], motions.subject),
     }
@@ -160,9 +161,9 @@ def _depths(
         volume = lifter.volume(seen.found, mirror)
         voxels = integral_voxel(volume)
         error = (grid.to_places(voxels) - seen.places)[..., 2].abs()
-        parts.append((depth_spread(volume, voxels, grid), error))
-    spread, error = (torch.cat(part) for part in zip(*parts, strict=True))
-    return spread, error
+        parts.append((spread(volume, voxels, grid)[..., 2, 2].sqrt(), error))
+    wide, off = (torch.cat(part) for part in zip(*parts, strict=True))
+    return wide, off
 
 
 def _by_subject(errors: dict[str, Tensor], subject: np.ndarray) -> dict[str, dict[str, float]]:
