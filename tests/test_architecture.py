@@ -55,7 +55,8 @@ LEVELS = [
     "plot commands.person",
     "commands.film",
     "commands.predict",
-    "reproduce.tables reproduce.intervals reproduce.dissect reproduce.lookup reproduce.published",
+    "reproduce.tables reproduce.intervals reproduce.dissect reproduce.lookup reproduce.published "
+    "reproduce.learned",
     "reproduce.experiment",
     "reproduce.measure reproduce.costs reproduce.summary",
     "reproduce.plan reproduce.report",

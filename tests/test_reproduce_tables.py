@@ -11,7 +11,7 @@ from tests.made_up import COMMITTED, made_up
 from volpose.__main__ import main
 from volpose.reproduce.experiment import SETTINGS
 from volpose.reproduce.intervals import Interval, surviving, verdict
-from volpose.reproduce.report import gaps, readings, report
+from volpose.reproduce.report import gaps, readings, report, short_verdict
 from volpose.reproduce.summary import summarize
 from volpose.reproduce.tables import ROWS, TABLES, at_depth
 
@@ -48,6 +48,16 @@ def compared(better, worse):
     return [sign + mean_and_half(values), str(len(values)), word]
 
 
+def late_cell(folder, table, setting, budget, better, worse):
+    """How many runs of both sides, of those in pairs, end above 3/4 of the mean pose's error."""
+    path = folder / f"lookup-laptop-{setting}.json"
+    line = 0.75 * json.loads(path.read_text())["mean_pose_mm"] if path.exists() else np.inf
+    sides = [read(folder, table, setting, row, budget) for row in (better, worse)]
+    both = sides[0].keys() & sides[1].keys()
+    late = [sum(side[s]["mean_of_frames"]["MPJPE mm"] > line for s in both) for side in sides]
+    return f"{late[0]}/{late[1]}" if any(late) else ""
+
+
 def independent(folder, table, setting):
     """All cells of a printed table, made again from the files with NumPy and SciPy alone."""
     plan, cells = TABLES[table], []
@@ -78,7 +88,8 @@ def independent(folder, table, setting):
                 high, low = plan.actions[action] if action else (high, low)
                 paper = "-" if None in (high, low) else f"{high - low:+.2f}"
                 sides = errors(better, budget, action), errors(worse, budget, action)
-                block.append([words, paper, *compared(*sides)])
+                late = late_cell(folder, table, setting, budget, better, worse)
+                block.append([words, paper, *compared(*sides), *([late] if late else [])])
             known = any(cells[2] != "-" for cells in block)
             cells += block if known or budget == "samples" else []
     return cells
@@ -117,7 +128,7 @@ def holm_lines(text):
 def printed_cells(text):
     """Cells of the lines with numbers; none is empty, so that columns are in order."""
     lines = [re.split(r"\s{2,}", line) for line in text.splitlines()]
-    return [cells for cells in lines if len(cells) > 4 and cells[0]]
+    return [cells for cells in lines if len(cells) > 4 and cells[0] and cells[3] != "pairs"]
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -145,6 +156,30 @@ def test_every_printed_aggregate_follows_from_the_runs(table, tmp_path):
         victim.unlink()
     bare = report(summarize(table, "laptop", "hard", tmp_path))
     assert printed_cells(bare) == independent(tmp_path, table, "hard")
+
+
+def test_runs_that_have_hardly_learned_are_marked(tmp_path):
+    made_up(tmp_path, "table2")
+    where = "table2", "laptop", "hard", tmp_path
+    assert "late" not in report(summarize(*where))  # the mean pose is not known
+    errors = [
+        run["mean_of_frames"]["MPJPE mm"]
+        for row in TABLES["table2"].rows
+        for budget in ("samples", "time")
+        for run in read(tmp_path, "table2", "hard", row.name, budget).values()
+    ]
+    lookup = tmp_path / "lookup-laptop-hard.json"
+    lookup.write_text(json.dumps({"mean_pose_mm": np.quantile(errors, 0.9) / 0.75}))
+    marked, decoded = summarize(*where), summarize(*where, decoder="argmax")
+    assert printed_cells(report(marked)) == independent(tmp_path, "table2", "hard")
+    late = [f.late for f in marked.findings]
+    assert any(any(pair) for each in late for pair in each.values())
+    assert late == [f.late for f in decoded.findings]  # a decoder does not learn
+    for finding in marked.findings:
+        for budget in ("samples", "time"):
+            assert short_verdict(finding, budget).endswith("!") == any(finding.late[budget])
+    lookup.write_text(json.dumps({"mean_pose_mm": 1e6}))
+    assert "late" not in report(summarize(*where))
 
 
 @pytest.mark.parametrize("table", TABLES)

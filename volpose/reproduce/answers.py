@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 from volpose.recipe import PRESETS
 from volpose.reproduce.dissect import COMPARED
 from volpose.reproduce.experiment import CHANGES, SAMPLES
 from volpose.reproduce.intervals import Interval, paired
+from volpose.reproduce.learned import hardly_learned, learning_begins
 from volpose.reproduce.plan import CURVES
 from volpose.reproduce.report import NOTHING, aligned, difference_cells
 from volpose.reproduce.summary import METRIC, error_of, load, runs_of
@@ -25,9 +25,7 @@ from volpose.reproduce.tables import (
     WHOLE,
     file_name,
 )
-from volpose.storage import read_json
 
-LEARNED = 0.75  # of the mean pose's error: above it a training has hardly learned
 HARM = {"holds": "does harm", "does not hold": "helps"}  # verdicts on an added error
 
 
@@ -39,9 +37,9 @@ class Effect:
         change: one of `volpose.reproduce.experiment.CHANGES`.
         decoder: of `volpose.reproduce.dissect.COMPARED`.
         reached: seed -> MPJPE with the change, mm.
-        added: with the change minus without, paired by seed; None without pairs, or where the
-            training has hardly learned: then it says when learning begins, not how it ends.
-        late: whether it has hardly learned.
+        added: with the change minus without, paired by seed; None without pairs, or if it is late:
+            then it would say when learning begins, not how it ends.
+        late: whether most of its runs have hardly learned, by `volpose.reproduce.learned`.
     """
 
     change: str
@@ -69,22 +67,13 @@ def variants(row: str, preset: str, runs: dict[str, dict], added: str = "") -> d
     return {tuple(map(int, m.groups())): result for m, result in matches if m}
 
 
-def learning_begins(preset: str, setting: str, results: Path) -> float:
-    """The error below which a training has learned, mm: `LEARNED` of that of the mean pose.
-
-    Raises:
-        FileNotFoundError, ValueError: ``lookup-PRESET-SETTING.json`` is missing or damaged.
-    """
-    return LEARNED * read_json(results / f"lookup-{preset}-{setting}.json")["mean_pose_mm"]
-
-
 def effects(preset: str, setting: str, results: Path) -> list[Effect]:
     """All changes of the training of the row 1-32, each read by all decoders.
 
     Args:
         preset, setting, results: as in `volpose.reproduce.reproduce`.
     """
-    runs, highest = load(preset, setting, results), learning_begins(preset, setting, results)
+    runs, begins = load(preset, setting, results), learning_begins(preset, setting, results)
 
     def errors(added: str, decoder: str) -> dict[int, float]:
         return _errors(COARSE_TO_FINE.name, preset, runs, added, decoder)
@@ -93,7 +82,7 @@ def effects(preset: str, setting: str, results: Path) -> list[Effect]:
     for change in CHANGES[1:]:
         added = f"-{re.escape(file_name(change))}(?:-\\d+-samples)?"
         usual_reading = errors(added, COMPARED[0])
-        late = bool(usual_reading) and fmean(usual_reading.values()) > highest
+        late = 2 * len(hardly_learned(usual_reading, begins)) > len(usual_reading)
         for decoder in COMPARED:
             reached = errors(added, decoder)
             more = None if late else paired(errors("", decoder), reached)
@@ -170,7 +159,7 @@ def answers(preset: str, setting: str, results: Path) -> str:
     usual = volumes.get(stack, [])
     head = f"What the paper leaves open\n{preset} preset, {setting} studio; MPJPE mm"
     parts = [head, *map(aligned, (_decoders(volumes), _stages(volumes), _joints(stack, usual)))]
-    if (results / f"lookup-{preset}-{setting}.json").exists():
+    if learning_begins(preset, setting, results) is not None:
         parts.append(aligned(_changes(effects(preset, setting, results))))
     for word in ("samples", "images"):
         curves = {ROWS[name].label(depth): grown(name, preset, runs, word) for name in CURVES}

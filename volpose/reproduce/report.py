@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from volpose.reproduce.intervals import FEWEST, LEVEL, Interval, verdict
 from volpose.reproduce.summary import BUDGETS, Finding, Line, Summary
@@ -27,10 +27,57 @@ def report(summary: Summary) -> str:
         for budget in BUDGETS:
             known = budget == BUDGETS[0] or any(f.differences[budget] for f in findings)
             if findings and known:
-                top = (f"{name}, equal {budget}", "paper mm", "ours mm", "pairs", "")
-                parts.append(aligned([top, *(_verdict(f, budget) for f in findings)]))
+                parts.append(_findings(f"{name}, equal {budget}", findings, budget))
     parts.append(_rule(summary))
     return "\n\n".join(parts)
+
+
+def _findings(title: str, findings: Sequence[Finding], budget: str) -> str:
+    """Differences and verdicts; the column "late" is there if a run has hardly learned."""
+    marked = any(any(f.late[budget]) for f in findings)
+    rows = [(title, "paper mm", "ours mm", "pairs", "", *(["late"] if marked else []))]
+    for f in findings:
+        rows.append((*_verdict(f, budget), *([late_cell(f, budget)] if marked else [])))
+    return aligned(rows)
+
+
+def late_cell(finding: Finding, budget: str) -> str:
+    """Such as ``0/4``: runs of the better and of the worse row that have hardly learned, or ""."""
+    return "/".join(map(str, finding.late[budget])) if any(finding.late[budget]) else ""
+
+
+def short_verdict(finding: Finding, budget: str, kept: bool = False) -> str:
+    """A verdict as "yes", "no" or "?", "-" without runs.
+
+    Args:
+        finding, budget: whose verdict.
+        kept: it is left if all claims are judged together, and gets a star.
+
+    Returns:
+        With "!" at the end if a run has hardly learned: then it is about training that fails.
+    """
+    if finding.differences[budget] is None:
+        return NOTHING
+    sign = SIGNS[finding.verdict(budget)]
+    return f"{sign}{'*' if kept else ''}{'!' if any(finding.late[budget]) else ''}"
+
+
+def late_rows(summary: Summary) -> str:
+    """Rows with runs that have hardly learned, in a sentence for each budget; "" without any."""
+    told = []
+    for budget in BUDGETS:
+        rows = [
+            f"{line.label} {len(line.late[budget])} of {len(line.errors[budget])} runs"
+            for line in summary.lines
+            if line.late[budget]
+        ]
+        if rows:
+            words = (
+                f"equal {budget}: hardly learned, so above {summary.begins:.1f} mm: "
+                f"{', '.join(rows)}; with them a verdict is about training that fails"
+            )
+            told.append(textwrap.fill(words, 88, subsequent_indent="    "))
+    return "\n".join(told)
 
 
 def _rule(summary: Summary) -> str:
@@ -38,6 +85,8 @@ def _rule(summary: Summary) -> str:
     lines = [
         f"± is a {LEVEL:.0%} interval; a verdict needs one that leaves 0 out, and {FEWEST} pairs"
     ]
+    if late := late_rows(summary):
+        lines += ["late: runs of the better and of the worse row that have hardly learned", late]
     for budget in BUDGETS:
         asked = [f for f in summary.findings if f.differences[budget]]
         made = sum(f.verdict(budget) != "cannot tell" for f in asked)
@@ -58,15 +107,16 @@ def readings(readings: Mapping[str, Summary], budget: str = "samples") -> str:
 
     Returns:
         A line for each claim: which row is to be below which, and for each reading the difference
-        in mm, the pairs, and "yes" where it holds, "no" where it does not, "?" where none can tell.
+        in mm, the pairs, and `short_verdict`.
     """
     first = next(iter(readings.values()))
     label = {line.row.name: line.label for line in first.lines}
     rows = [("", *(x for name in readings for x in (name, "pairs", "")))]
     for claims in zip(*(summary.findings for summary in readings.values()), strict=True):
         better, worse = (label[n] for n in (claims[0].claim.better, claims[0].claim.worse))
-        cells = (difference_cells(f.differences[budget]) for f in claims)
-        shown = [(mm, pairs, SIGNS.get(word, word)) for mm, pairs, word in cells]
+        shown = [
+            (*difference_cells(f.differences[budget])[:2], short_verdict(f, budget)) for f in claims
+        ]
         rows.append((f"{better} below {worse}", *(x for cell in shown for x in cell)))
     return aligned(rows)
 

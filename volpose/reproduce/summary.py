@@ -9,6 +9,7 @@ from statistics import median
 
 from volpose.recipe import PRESETS
 from volpose.reproduce.intervals import Interval, paired, surviving, verdict
+from volpose.reproduce.learned import hardly_learned, learning_begins
 from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, Table, at_depth, file_name
 from volpose.storage import read_json
 
@@ -27,6 +28,7 @@ class Line:
         errors: budget -> seed -> MPJPE, mm, mean of frames.
         parameters: of the network; None without runs.
         cpu_seconds: budget -> median of the training times.
+        late: budget -> seeds of the runs that have hardly learned, in the usual reading.
     """
 
     row: Row
@@ -34,6 +36,7 @@ class Line:
     errors: dict[str, dict[int, float]]
     parameters: int | None
     cpu_seconds: dict[str, float]
+    late: dict[str, list[int]]
 
     def error(self, budget: str) -> Interval | None:
         """MPJPE in mm over the seeds."""
@@ -49,11 +52,14 @@ class Finding:
         claim: of the paper, in words that have the preset's depths as the rows' labels do.
         paper_mm: worse - better in the paper; None where it gives no numbers.
         differences: budget -> ours with its interval, paired by seed; None without runs.
+        late: budget -> how many runs of the better and of the worse row, of those in the pairs,
+            have hardly learned; if any, the difference is about training that fails.
     """
 
     claim: Claim
     paper_mm: float | None
     differences: dict[str, Interval | None]
+    late: dict[str, tuple[int, int]]
 
     def verdict(self, budget: str) -> str:
         """As `volpose.reproduce.intervals.verdict`."""
@@ -71,6 +77,7 @@ class Summary:
         clock: name of the row whose runs with equal samples are those in equal time, too.
         findings: claims.
         actions: findings by action, where the paper has a table of actions.
+        begins: of `volpose.reproduce.learned.learning_begins`.
     """
 
     title: str
@@ -80,6 +87,7 @@ class Summary:
     clock: str
     findings: tuple[Finding, ...]
     actions: tuple[Finding, ...]
+    begins: float | None
 
     def surviving(self, budget: str) -> list[bool]:
         """Which claims keep their verdict after `volpose.reproduce.intervals.surviving`."""
@@ -127,13 +135,14 @@ def summarize(
     plan, found = TABLES[table], load(preset, setting, results)
     runs = {n: r for n, r in found.items() if r["card"]["recipe"]["seed"] not in without}
     named = [row.name for row in plan.rows]
-    named += [n for c in plan.claims for n in (c.better, c.worse) if n not in named]
-    known = {n: _line(ROWS[n], preset, runs, plan.clock, decoder) for n in dict.fromkeys(named)}
+    named += [n for c in plan.claims for n in (c.better, c.worse)]
+    begins = learning_begins(preset, setting, results)
+    known = {n: _line(ROWS[n], preset, runs, plan.clock, decoder, begins) for n in named}
     depth = PRESETS[preset].network.z_bins[-1]
     findings = tuple(_finding(claim, known, depth) for claim in plan.claims)
     lines = tuple(known[row.name] for row in plan.rows)
-    actions = _by_action(plan, preset, runs) if decoder == DECODER else ()
-    return Summary(plan.title, preset, setting, lines, plan.clock, findings, actions)
+    actions = _by_action(plan, preset, runs, known) if decoder == DECODER else ()
+    return Summary(plan.title, preset, setting, lines, plan.clock, findings, actions, begins)
 
 
 def runs_of(
@@ -169,7 +178,14 @@ def error_of(result: dict, decoder: str = DECODER) -> float | None:
     return result.get("decoders", {}).get(decoder)
 
 
-def _line(row: Row, preset: str, runs: dict[str, dict], clock: str, decoder: str) -> Line:
+def _line(
+    row: Row,
+    preset: str,
+    runs: dict[str, dict],
+    clock: str,
+    decoder: str,
+    begins: float | None,
+) -> Line:
     by_budget = {budget: runs_of(row.name, preset, runs, budget, clock) for budget in BUDGETS}
     errors = {
         budget: {
@@ -186,7 +202,9 @@ def _line(row: Row, preset: str, runs: dict[str, dict], clock: str, decoder: str
     }
     parameters = next((r["parameters"] for r in by_budget["samples"].values()), None)
     label = row.label(PRESETS[preset].network.z_bins[-1])
-    return Line(row, label, errors, parameters, seconds)
+    usual = {b: {s: error_of(r) for s, r in found.items()} for b, found in by_budget.items()}
+    late = {budget: hardly_learned(found, begins) for budget, found in usual.items()}
+    return Line(row, label, errors, parameters, seconds, late)
 
 
 def _finding(claim: Claim, lines: dict[str, Line], depth: int) -> Finding:
@@ -194,10 +212,21 @@ def _finding(claim: Claim, lines: dict[str, Line], depth: int) -> Finding:
     numbers = better.row.paper_mm, worse.row.paper_mm
     paper = None if None in numbers else round(numbers[1] - numbers[0], 2)
     differences = {b: paired(better.errors[b], worse.errors[b]) for b in BUDGETS}
-    return Finding(replace(claim, words=at_depth(claim.words, depth)), paper, differences)
+    words = at_depth(claim.words, depth)
+    return Finding(replace(claim, words=words), paper, differences, _late(better, worse))
 
 
-def _by_action(table: Table, preset: str, runs: dict[str, dict]) -> tuple[Finding, ...]:
+def _late(better: Line, worse: Line) -> dict[str, tuple[int, int]]:
+    both = {b: better.errors[b].keys() & worse.errors[b].keys() for b in BUDGETS}
+    return {
+        b: (len(seeds.intersection(better.late[b])), len(seeds.intersection(worse.late[b])))
+        for b, seeds in both.items()
+    }
+
+
+def _by_action(
+    table: Table, preset: str, runs: dict[str, dict], lines: dict[str, Line]
+) -> tuple[Finding, ...]:
     """The first two rows, action by action: the second is to be better."""
     worse, better = table.rows[:2]
     found = []
@@ -213,5 +242,6 @@ def _by_action(table: Table, preset: str, runs: dict[str, dict]) -> tuple[Findin
             )
             differences[budget] = paired(first, second)
         claim = Claim(better.name, worse.name, action)
-        found.append(Finding(claim, round(high - low, 2), differences))
+        late = _late(lines[better.name], lines[worse.name])
+        found.append(Finding(claim, round(high - low, 2), differences, late))
     return tuple(found)
