@@ -58,7 +58,8 @@ LEVELS = [
     "reproduce.tables reproduce.intervals reproduce.dissect reproduce.lookup reproduce.published "
     "reproduce.learned",
     "reproduce.experiment",
-    "reproduce.measure reproduce.costs reproduce.summary",
+    "reproduce.measure reproduce.costs",
+    "reproduce.summary",
     "reproduce.plan reproduce.report",
     "reproduce.real reproduce.answers",
     "reproduce",

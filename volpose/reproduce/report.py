@@ -20,8 +20,8 @@ def report(summary: Summary) -> str:
     time of one of them.
     """
     head = [f"{summary.title}", f"{summary.preset} preset, {summary.setting} studio; MPJPE mm"]
-    rows = [("", "paper", "equal samples", "equal time", "seeds", "parameters", "CPU s")]
-    rows += [_row(line) for line in summary.lines]
+    rows = [("", "paper", "equal samples", "equal time", "seeds", "parameters", "training s")]
+    rows += [_row(line, summary.seconds) for line in summary.lines]
     parts = ["\n".join(head), aligned(rows)]
     for name, findings in (("the paper says", summary.findings), ("by action", summary.actions)):
         for budget in BUDGETS:
@@ -85,6 +85,8 @@ def _rule(summary: Summary) -> str:
     lines = [
         f"± is a {LEVEL:.0%} interval; a verdict needs one that leaves 0 out, and {FEWEST} pairs"
     ]
+    if summary.seconds:
+        lines.append("training s: what a step costs, timed in turn on one machine, times the steps")
     if late := late_rows(summary):
         lines += ["late: runs of the better and of the worse row that have hardly learned", late]
     for budget in BUDGETS:
@@ -174,12 +176,12 @@ def _counted(seeds: int) -> str:
     return "1 seed" if seeds == 1 else f"{seeds} seeds"
 
 
-def _row(line: Line) -> tuple[str, ...]:
+def _row(line: Line, trainings: dict[str, float]) -> tuple[str, ...]:
     errors = [line.error(budget) for budget in BUDGETS]
     seeds = "/".join(str(len(line.errors[budget])) for budget in BUDGETS)
     paper = NOTHING if line.row.paper_mm is None else f"{line.row.paper_mm:.2f}"
     count = NOTHING if line.parameters is None else f"{line.parameters / 1e6:.2f} M"
-    seconds = line.cpu_seconds.get("samples")
+    seconds = trainings.get(line.row.name)
     spent = NOTHING if seconds is None else f"{seconds:.0f}"
     return (line.label, paper, *map(_text, errors), seeds, count, spent)
 

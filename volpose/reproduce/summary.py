@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 
 from volpose.recipe import PRESETS
+from volpose.reproduce.costs import step_seconds
+from volpose.reproduce.experiment import SAMPLES
 from volpose.reproduce.intervals import Interval, paired, surviving, verdict
 from volpose.reproduce.learned import hardly_learned, learning_begins
 from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, Table, at_depth, file_name
@@ -27,7 +28,6 @@ class Line:
         label: its name with the preset's depths.
         errors: budget -> seed -> MPJPE, mm, mean of frames.
         parameters: of the network; None without runs.
-        cpu_seconds: budget -> median of the training times.
         late: budget -> seeds of the runs that have hardly learned, in the usual reading.
     """
 
@@ -35,7 +35,6 @@ class Line:
     label: str
     errors: dict[str, dict[int, float]]
     parameters: int | None
-    cpu_seconds: dict[str, float]
     late: dict[str, list[int]]
 
     def error(self, budget: str) -> Interval | None:
@@ -78,6 +77,8 @@ class Summary:
         findings: claims.
         actions: findings by action, where the paper has a table of actions.
         begins: of `volpose.reproduce.learned.learning_begins`.
+        seconds: row -> time of a training with equal samples: what a step costs, all rows timed in
+            turn on one machine, times the steps; empty as long as nobody has timed them.
     """
 
     title: str
@@ -88,6 +89,7 @@ class Summary:
     findings: tuple[Finding, ...]
     actions: tuple[Finding, ...]
     begins: float | None
+    seconds: dict[str, float]
 
     def surviving(self, budget: str) -> list[bool]:
         """Which claims keep their verdict after `volpose.reproduce.intervals.surviving`."""
@@ -137,12 +139,21 @@ def summarize(
     named = [row.name for row in plan.rows]
     named += [n for c in plan.claims for n in (c.better, c.worse)]
     begins = learning_begins(preset, setting, results)
-    known = {n: _line(ROWS[n], preset, runs, plan.clock, decoder, begins) for n in named}
+    known = {
+        n: _line(ROWS[n], preset, runs, plan.clock, decoder, begins) for n in dict.fromkeys(named)
+    }
     depth = PRESETS[preset].network.z_bins[-1]
     findings = tuple(_finding(claim, known, depth) for claim in plan.claims)
     lines = tuple(known[row.name] for row in plan.rows)
     actions = _by_action(plan, preset, runs, known) if decoder == DECODER else ()
-    return Summary(plan.title, preset, setting, lines, plan.clock, findings, actions, begins)
+    seconds = _training_seconds(preset, results)
+    where = plan.title, preset, setting
+    return Summary(*where, lines, plan.clock, findings, actions, begins, seconds)
+
+
+def _training_seconds(preset: str, results: Path) -> dict[str, float]:
+    steps = SAMPLES[preset] / PRESETS[preset].batch_size
+    return {row: steps * each for row, each in (step_seconds(preset, results) or {}).items()}
 
 
 def runs_of(
@@ -195,16 +206,11 @@ def _line(
         }
         for budget, found in by_budget.items()
     }
-    seconds = {
-        budget: median(r["card"]["cpu_seconds"] for r in found.values())
-        for budget, found in by_budget.items()
-        if found
-    }
     parameters = next((r["parameters"] for r in by_budget["samples"].values()), None)
     label = row.label(PRESETS[preset].network.z_bins[-1])
     usual = {b: {s: error_of(r) for s, r in found.items()} for b, found in by_budget.items()}
     late = {budget: hardly_learned(found, begins) for budget, found in usual.items()}
-    return Line(row, label, errors, parameters, seconds, late)
+    return Line(row, label, errors, parameters, late)
 
 
 def _finding(claim: Claim, lines: dict[str, Line], depth: int) -> Finding:
