@@ -86,6 +86,14 @@ def independent(folder, table, setting):
         line += [f"{runs[0]['parameters'] / 1e6:.2f} M" if runs else "-"]
         line += [training_seconds(folder, row.name)]
         cells.append(line)
+    for budget in ("samples", "time"):
+        block = [
+            [action, *(f"{mm:.2f}" for mm in papers)]
+            + [mean_and_half(list(errors(r.name, budget, action).values())) for r in plan.rows[:2]]
+            for action, papers in (plan.actions or {}).items()
+        ]
+        paired = errors(plan.rows[0].name, budget).keys() & errors(plan.rows[1].name, budget)
+        cells += block if paired or budget == "samples" else []
     claims = [(c.better, c.worse, None, at_depth(c.words, 32)) for c in plan.claims]
     actions = [(plan.rows[1].name, plan.rows[0].name, a, a) for a in plan.actions or ()]
     for part in (claims, actions):
@@ -136,7 +144,8 @@ def holm_lines(text):
 def printed_cells(text):
     """Cells of the lines with numbers; none is empty, so that columns are in order."""
     lines = [re.split(r"\s{2,}", line) for line in text.splitlines()]
-    return [cells for cells in lines if len(cells) > 4 and cells[0] and cells[3] != "pairs"]
+    heads = ("pairs", "decoupled, ours")
+    return [cells for cells in lines if len(cells) > 4 and cells[0] and cells[3] not in heads]
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -146,7 +155,7 @@ def test_every_printed_aggregate_follows_from_the_runs(table, tmp_path):
     cells = independent(tmp_path, table, "hard")
     assert holm_lines(printed) == holm(tmp_path, table, "hard")
     plan = TABLES[table]
-    assert len(cells) == len(plan.rows) + 2 * (len(plan.claims) + len(plan.actions or ()))
+    assert len(cells) == len(plan.rows) + 2 * len(plan.claims) + 4 * len(plan.actions or ())
     assert printed_cells(printed) == cells
     # and the text follows the files, in the right columns where some are empty
     for victim in (tmp_path / "laptop-hard").glob("*-seed-1.json"):
@@ -259,6 +268,9 @@ def test_show_prints_what_there_is_and_trains_nothing(tmp_path, capsys):
     assert main(["reproduce", "table1", "--setting", "hard", "--show", *where]) == 0
     printed = capsys.readouterr().out
     assert "112.41" in printed
+    made_up(tmp_path / "results", "table3")
+    assert main(["reproduce", "table3", "--setting", "hard", "--show", *where]) == 0
+    assert re.search(r"SittingDown +129\.97 +103\.67 ", capsys.readouterr().out)
     assert "a volume beats coordinate regression" in printed
     assert not (tmp_path / "runs").exists()
 

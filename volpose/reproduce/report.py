@@ -22,14 +22,36 @@ def report(summary: Summary) -> str:
     head = [f"{summary.title}", f"{summary.preset} preset, {summary.setting} studio; MPJPE mm"]
     rows = [("", "paper", "equal samples", "equal time", "seeds", "parameters", "training s")]
     rows += [_row(line, summary.seconds) for line in summary.lines]
-    parts = ["\n".join(head), aligned(rows)]
-    for name, findings in (("the paper says", summary.findings), ("by action", summary.actions)):
+    parts = ["\n".join(head), aligned(rows), *_actions(summary)]
+    named = (("the paper says", summary.findings), ("difference by action", summary.actions))
+    for name, findings in named:
         for budget in BUDGETS:
-            known = budget == BUDGETS[0] or any(f.differences[budget] for f in findings)
-            if findings and known:
+            if _shown(findings, budget):
                 parts.append(_findings(f"{name}, equal {budget}", findings, budget))
     parts.append(_rule(summary))
     return "\n\n".join(parts)
+
+
+def _shown(findings: Sequence[Finding], budget: str) -> bool:
+    """Equal samples always, equal time as soon as there is a pair."""
+    known = budget == BUDGETS[0] or any(f.differences[budget] for f in findings)
+    return bool(findings) and known
+
+
+def _actions(summary: Summary) -> list[str]:
+    """Where the paper has a table of actions: its errors and ours, of both networks."""
+    parts = []
+    for budget in BUDGETS:
+        if not _shown(summary.actions, budget):
+            continue
+        both = summary.lines[:2]
+        top = (f"error by action, equal {budget}", *(f"{x.label}, paper" for x in both))
+        rows = [(*top, *(f"{x.label}, ours" for x in both))]
+        for action, papers in summary.paper_actions.items():
+            ours = (_text(x.action_error(budget, action)) for x in both)
+            rows.append((action, *(f"{mm:.2f}" for mm in papers), *ours))
+        parts.append(aligned(rows))
+    return parts
 
 
 def _findings(title: str, findings: Sequence[Finding], budget: str) -> str:

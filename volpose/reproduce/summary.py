@@ -11,12 +11,16 @@ from volpose.reproduce.costs import step_seconds
 from volpose.reproduce.experiment import SAMPLES
 from volpose.reproduce.intervals import Interval, paired, surviving, verdict
 from volpose.reproduce.learned import hardly_learned, learning_begins
-from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, Table, at_depth, file_name
+from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, at_depth, file_name
 from volpose.storage import read_json
 
 METRIC = "MPJPE mm"
 DECODER = "peak"  # with which `volpose.reproduce.measure.judged` evaluates
 BUDGETS = ("samples", "time")
+
+
+def _over(errors: dict[int, float]) -> Interval | None:
+    return Interval.of(list(errors.values())) if errors else None
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Line:
         errors: budget -> seed -> MPJPE, mm, mean of frames.
         parameters: of the network; None without runs.
         late: budget -> seeds of the runs that have hardly learned, in the usual reading.
+        actions: budget -> action -> seed -> MPJPE, mm, where the paper has a table of actions.
     """
 
     row: Row
@@ -36,11 +41,15 @@ class Line:
     errors: dict[str, dict[int, float]]
     parameters: int | None
     late: dict[str, list[int]]
+    actions: dict[str, dict[str, dict[int, float]]]
 
     def error(self, budget: str) -> Interval | None:
         """MPJPE in mm over the seeds."""
-        values = list(self.errors[budget].values())
-        return Interval.of(values) if values else None
+        return _over(self.errors[budget])
+
+    def action_error(self, budget: str, action: str) -> Interval | None:
+        """MPJPE of an action in mm over the seeds."""
+        return _over(self.actions[budget][action])
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ class Summary:
         clock: name of the row whose runs with equal samples are those in equal time, too.
         findings: claims.
         actions: findings by action, where the paper has a table of actions.
+        paper_actions: action -> the paper's MPJPE of the first two lines, in that case.
         begins: of `volpose.reproduce.learned.learning_begins`.
         seconds: row -> time of a training with equal samples: what a step costs, all rows timed in
             turn on one machine, times the steps; empty as long as nobody has timed them.
@@ -88,6 +98,7 @@ class Summary:
     clock: str
     findings: tuple[Finding, ...]
     actions: tuple[Finding, ...]
+    paper_actions: dict[str, tuple[float, float]]
     begins: float | None
     seconds: dict[str, float]
 
@@ -139,16 +150,24 @@ def summarize(
     named = [row.name for row in plan.rows]
     named += [n for c in plan.claims for n in (c.better, c.worse)]
     begins = learning_begins(preset, setting, results)
+    papers = (plan.actions or {}) if decoder == DECODER else {}
     known = {
-        n: _line(ROWS[n], preset, runs, plan.clock, decoder, begins) for n in dict.fromkeys(named)
+        n: _line(ROWS[n], preset, runs, plan.clock, decoder, begins, papers)
+        for n in dict.fromkeys(named)
     }
     depth = PRESETS[preset].network.z_bins[-1]
-    findings = tuple(_finding(claim, known, depth) for claim in plan.claims)
-    lines = tuple(known[row.name] for row in plan.rows)
-    actions = _by_action(plan, preset, runs, known) if decoder == DECODER else ()
-    seconds = _training_seconds(preset, results)
-    where = plan.title, preset, setting
-    return Summary(*where, lines, plan.clock, findings, actions, begins, seconds)
+    return Summary(
+        title=plan.title,
+        preset=preset,
+        setting=setting,
+        lines=tuple(known[row.name] for row in plan.rows),
+        clock=plan.clock,
+        findings=tuple(_finding(claim, known, depth) for claim in plan.claims),
+        actions=_by_action(papers, *(known[row.name] for row in plan.rows[:2])),
+        paper_actions=papers,
+        begins=begins,
+        seconds=_training_seconds(preset, results),
+    )
 
 
 def _training_seconds(preset: str, results: Path) -> dict[str, float]:
@@ -196,6 +215,7 @@ def _line(
     clock: str,
     decoder: str,
     begins: float | None,
+    actions: Collection[str],
 ) -> Line:
     by_budget = {budget: runs_of(row.name, preset, runs, budget, clock) for budget in BUDGETS}
     errors = {
@@ -210,7 +230,14 @@ def _line(
     label = row.label(PRESETS[preset].network.z_bins[-1])
     usual = {b: {s: error_of(r) for s, r in found.items()} for b, found in by_budget.items()}
     late = {budget: hardly_learned(found, begins) for budget, found in usual.items()}
-    return Line(row, label, errors, parameters, late)
+    by_action = {
+        budget: {
+            action: {s: r["actions"][action][METRIC] for s, r in sorted(found.items())}
+            for action in actions
+        }
+        for budget, found in by_budget.items()
+    }
+    return Line(row, label, errors, parameters, late, by_action)
 
 
 def _finding(claim: Claim, lines: dict[str, Line], depth: int) -> Finding:
@@ -231,23 +258,16 @@ def _late(better: Line, worse: Line) -> dict[str, tuple[int, int]]:
 
 
 def _by_action(
-    table: Table, preset: str, runs: dict[str, dict], lines: dict[str, Line]
+    papers: dict[str, tuple[float, float]], worse: Line, better: Line
 ) -> tuple[Finding, ...]:
     """The first two rows, action by action: the second is to be better."""
-    worse, better = table.rows[:2]
-    found = []
-    for action, (high, low) in (table.actions or {}).items():
-        differences = {}
-        for budget in BUDGETS:
-            first, second = (
-                {
-                    seed: result["actions"][action][METRIC]
-                    for seed, result in runs_of(r.name, preset, runs, budget, table.clock).items()
-                }
-                for r in (better, worse)
-            )
-            differences[budget] = paired(first, second)
-        claim = Claim(better.name, worse.name, action)
-        late = _late(lines[better.name], lines[worse.name])
-        found.append(Finding(claim, round(high - low, 2), differences, late))
-    return tuple(found)
+    late = _late(better, worse)
+    return tuple(
+        Finding(
+            Claim(better.row.name, worse.row.name, action),
+            round(high - low, 2),
+            {b: paired(better.actions[b][action], worse.actions[b][action]) for b in BUDGETS},
+            late,
+        )
+        for action, (high, low) in papers.items()
+    )
