@@ -88,6 +88,36 @@ def test_the_rate_is_the_best_on_validation(tmp_path):
     assert errors[chosen_rate("laptop", "hard", "64-64", tmp_path)] == min(errors.values())
 
 
+def test_rows_are_refused_with_advice_if_a_new_search_chooses_another_rate(tmp_path):
+    made_up(tmp_path, "table2")
+    rows = row_runs("laptop", "hard", ["1-4-64"], 3, tmp_path)
+    before = rows[0].rate
+    assert all(result_of(run, tmp_path) for run in rows)
+    kept = {}
+    for run in rate_runs("laptop", "hard", ["1-4-64"], tmp_path):  # searched in 1-2-64
+        path = run.folder(tmp_path) / f"{run.name}.json"
+        kept[path] = path.read_text()
+        if run.rate == before:
+            made_elsewhere = json.loads(kept[path])
+            made_elsewhere["mean_of_frames"]["MPJPE mm"] += 99
+            path.write_text(json.dumps(made_elsewhere))
+    made_up(tmp_path, "table2")  # where the search goes on beyond an edge
+    rows = row_runs("laptop", "hard", ["1-4-64"], 3, tmp_path)
+    assert rows[0].rate == chosen_rate("laptop", "hard", "1-4-64", tmp_path) != before
+    for run in (rows[0], replace(rows[0], samples=12_000), replace(rows[0], budget="time")):
+        path = run.folder(tmp_path) / f"{run.name}.json"
+        if not path.exists():
+            old = {"card": {"recipe": replace(run, rate=before).recipe().to_json()}}
+            path.write_text(json.dumps(old))
+        words = rf"learning_rate is {before}, expected {run.rate}.*1-2-32-rate-\*-seed-0.json: put"
+        with pytest.raises(ValueError, match=words):
+            result_of(run, tmp_path)
+    for path, text in kept.items():
+        path.write_text(text)
+    rows = row_runs("laptop", "hard", ["1-4-64"], 3, tmp_path)
+    assert all(result_of(run, tmp_path) for run in rows)
+
+
 def test_another_optimizer_has_a_search_of_its_own(tmp_path):
     made_up(tmp_path, "table2")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from volpose.model import count_parameters
 from volpose.precision import keep_freed_memory
 from volpose.recipe import completed
 from volpose.reproduce.dissect import dissect
-from volpose.reproduce.experiment import SPLITS, Experiment
+from volpose.reproduce.experiment import FAMILIES, RMSPROP, SPLITS, Experiment, family
 from volpose.reproduce.lookup import lookup
 from volpose.reproduce.tables import ROWS
 from volpose.run import fingerprint
@@ -44,11 +45,26 @@ def result_of(experiment: Experiment, results: Path) -> dict | None:
     found = completed(result.get("card", {}).get("recipe", {}))
     for name in sorted(recipe.keys() | found.keys()):
         if recipe.get(name) != found.get(name):
+            advice = "delete it to make it anew"
+            if name == "learning_rate" and experiment.change in ("", RMSPROP):
+                advice = _where_rates_come_from(experiment)
             raise ValueError(
                 f"{path}: made with another recipe ({name} is {found.get(name)!r}, expected "
-                f"{recipe.get(name)!r}); delete it to make it anew"
+                f"{recipe.get(name)!r}); {advice}"
             )
     return result
+
+
+def _where_rates_come_from(experiment: Experiment) -> str:
+    """What to do if a search that was made anew, perhaps elsewhere, has chosen another rate."""
+    usual = replace(experiment, row=FAMILIES[family(experiment.row)], seed=0, budget="rate")
+    search = replace(usual, samples=None, images=None).name
+    files = search.replace(f"rate-{experiment.rate:g}", "rate-*")
+    return (
+        f"the rate is the one with the lowest error in {files}.json: put those files back as they "
+        "were when this run was trained, or delete all runs of the row, to train them again with "
+        "the rate that is chosen now"
+    )
 
 
 def missing(experiments: list[Experiment], results: Path) -> list[Experiment]:
