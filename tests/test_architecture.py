@@ -50,7 +50,7 @@ LEVELS = [
     "plot.style",
     "plot.scenes plot.traces plot.frames",
     "plot.figures2d plot.figures3d plot.first_light",
-    "plot.page plot.findings plot.stages plot.uncertainty plot.film",
+    "plot.page plot.findings plot.gallery plot.stages plot.uncertainty plot.film",
     "plot.film_page",
     "plot commands.person",
     "commands.film",

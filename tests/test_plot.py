@@ -349,7 +349,9 @@ def test_the_page_with_an_unknown_joint():
 def test_only_the_flat_figures_need_matplotlib():
     for path in Path(volpose.plot.__file__).parent.glob("*.py"):
         imports = re.findall(r"(?m)^\s*(?:import|from) matplotlib", path.read_text())
-        assert bool(imports) == (path.name in ("figures2d.py", "findings.py")), path.name
+        assert bool(imports) == (path.name in ("figures2d.py", "findings.py", "gallery.py")), (
+            path.name
+        )
     assert callable(volpose.plot.stack_figure)  # found when it is first asked for
     with pytest.raises(AttributeError):
         volpose.plot.no_such_figure  # noqa: B018
@@ -401,6 +403,31 @@ def test_flat_pose_rows_and_views(flat):
     for ax in figure.axes[1:3]:  # both views of a row on one scale, standing upright
         assert abs(np.ptp(ax.get_xlim())) == pytest.approx(abs(np.ptp(ax.get_ylim())))
         assert ax.get_ylim()[0] > ax.get_ylim()[1]
+    volume = coarse_to_fine_targets(VOXELS, GRID, (64,))[0].volume()
+    figure = volpose.plot.pose_rows(
+        images,
+        places,
+        shifted,
+        H36M_17,
+        (places, shifted - 30),
+        crop_size=256.0,
+        volumes=(volume[None].expand(2, -1, -1, -1, -1), GRID),
+    )
+    *panels, bar = figure.axes
+    assert len(panels) == 10
+    assert bar.get_xlabel() == "likelihood"
+    assert [ax.get_xlabel()[:10] for ax in panels[5:8]] == ["picture", "from the f", "from above"]
+    for ax, axis in ((panels[1], 1), (panels[2], 2)):  # the likeliest is at a cross of the truth
+        values, (left, right, low, high) = ax.images[0].get_array(), ax.images[0].get_extent()
+        assert ax.images[0].origin == ("lower" if axis == 2 else "upper")
+        row, column = np.unravel_index(values.argmax(), values.shape)
+        low, high = (low, high) if axis == 2 else (high, low)
+        found = np.array([left + (right - left) * (column + 0.5) / 64, row])
+        found[1] = low + (high - low) * (row + 0.5) / 64
+        crosses = ax.lines[0].get_xydata()
+        apart = np.abs(crosses - found) / ((right - left) / 64, (high - low) / 64)
+        assert apart.max(1).min() < 1
+        assert np.allclose(crosses, PLACES[:, [0, axis]])
     stages = [t.volume()[WRIST] for t in coarse_to_fine_targets(VOXELS, GRID, (1, 64))]
     named = dict(zip(("heatmap", "volume"), stages, strict=True))
     views = volpose.plot.volume_views(IMAGE, named, GRID, PLACES[WRIST])

@@ -1,7 +1,7 @@
 """Figures: 3D ones that turn in a web page, flat ones for print, and the page of a prediction.
 
-The flat ones (`figures2d`, `findings`) need matplotlib, which the package itself does without; it
-is imported when one of them is first used.
+The flat ones (`figures2d`, `findings`, `gallery`) need matplotlib, which the package itself does
+without; it is imported when one of them is first used.
 """
 
 from importlib import import_module
@@ -20,7 +20,7 @@ FLAT = {
     "image_grid": "figures2d",
     "image_with_pose": "figures2d",
     "loss_curve": "figures2d",
-    "pose_rows": "findings",
+    "pose_rows": "gallery",
     "stack_figure": "figures2d",
     "volume_views": "findings",
 }

@@ -1,4 +1,4 @@
-"""Flat figures of results: differences with their intervals, and poses beside their pictures."""
+"""Flat figures of results: differences with their intervals, and the volumes of a joint."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from volpose.grid import Grid
-from volpose.plot.figures2d import SERIES, draw_pose, show_image
-from volpose.plot.style import as_array, bounds
-from volpose.skeleton import Skeleton
+from volpose.plot.figures2d import SERIES, show_image
+from volpose.plot.style import as_array
 
 MARKERS = ("o", "s", "^", "v")
 PAPER_COLOR = "#808A99"
@@ -143,68 +142,6 @@ def _limits(panels: Mapping[str, Mapping[str, Sequence[Estimate]]], marks: Seque
     low, high = min(shown), max(shown)
     margin = 0.05 * max(high - low, 1.0)
     return low - margin, high + margin
-
-
-def pose_rows(
-    images: Shaped[Tensor, "count 3 height width"],
-    places: Float[Tensor, "count joints 3"],
-    poses: Float[Tensor, "count joints 3"],
-    skeleton: Skeleton,
-    truths: tuple[Tensor, Tensor] | None = None,
-    labels: Sequence[str] = (),
-    crop_size: float | None = None,
-    size: float = 2.1,
-) -> Figure:
-    """Pictures with their 2D poses, and beside each the pose in space from two sides.
-
-    Args:
-        images: uint8 or in [0, 1].
-        places: x, y in px of the crop; the rest is not used.
-        poses: root-relative, mm, camera frame.
-        skeleton: the joints.
-        truths: places and poses of the truth, drawn thin and grey.
-        labels: one for each picture.
-        crop_size: the width in which the joints are counted; the image's own if not given.
-        size: of a panel, inches.
-
-    Returns:
-        A row for each picture: the picture, the pose as the camera sees it, and turned by 90
-        degrees about the vertical, so that the camera looks from the left. A row has one scale.
-
-    Paper: Fig. 4.
-    """
-    count = len(images)
-    figure, axes = plt.subplots(
-        count, 3, figsize=(3 * size, size * count), squeeze=False, layout="constrained"
-    )
-    for number, row in enumerate(axes):
-        show_image(row[0], images[number], crop_size)
-        shown = [(places[number], poses[number], False)]
-        if truths is not None:
-            shown.append((truths[0][number], truths[1][number], True))
-        for flat, pose, true in shown:
-            for ax, points in zip(row, (flat[:, :2], pose[:, :2], pose[:, [2, 1]]), strict=True):
-                draw_pose(ax, points, skeleton, truth=true, width=1.8)
-        row[0].set(xticks=[], yticks=[])
-        row[0].set_ylabel(labels[number] if labels else "")
-        middle, half = bounds([as_array(pose) for _, pose, _ in shown])
-        for ax, across in ((row[1], 0), (row[2], 2)):
-            ax.set(
-                xlim=(middle[across] - half, middle[across] + half),
-                ylim=(middle[1] + half, middle[1] - half),
-                xticks=[-500, 0, 500],
-                yticks=[-500, 0, 500],
-                aspect="equal",
-            )
-            ax.tick_params(labelsize=7)
-            ax.grid(color="#DDDDDD", lw=0.5)
-            ax.set_axisbelow(True)
-        row[2].set_yticklabels([])
-    for ax, name in zip(
-        axes[-1], ("picture", "x (mm)", "z, away from the camera (mm)"), strict=True
-    ):
-        ax.set_xlabel(name, fontsize=8)
-    return figure
 
 
 def volume_views(
