@@ -380,6 +380,9 @@ def test_flat_forest(flat):
     assert 5 < high < 50  # one wild interval does not flatten the others
     assert [line.get_marker() for line in ax.lines].count(">") == 1
     assert not ax.texts  # its mean is within the scale
+    (ax,) = volpose.plot.forest(rows, {"": series}, "mm", whole=True).axes
+    assert ax.get_xlim()[1] > 902
+    assert ">" not in [line.get_marker() for line in ax.lines]
     with pytest.raises(ValueError, match="2 entries"):
         volpose.plot.forest(rows, {"": {"default": [None]}}, "mm")
 

@@ -32,6 +32,7 @@ def forest(
     xlabel: str,
     paper: Sequence[float | None] | None = None,
     width: float = 8.0,
+    whole: bool = False,
 ) -> Figure:
     """Estimates with their intervals, a row each, and zero as a line.
 
@@ -41,11 +42,12 @@ def forest(
         xlabel: what is estimated, with its unit.
         paper: the paper's number for each row, drawn as diamonds in all panels.
         width: of the figure, inches.
+        whole: the scale takes in all intervals, those that lie far beyond the others as well.
 
     Returns:
         A figure with a panel for each entry of ``panels``, side by side, on one scale. A single
         run is drawn hollow and without an interval. What lies far beyond the others, by Tukey's
-        fences, ends in an arrow; a mean there is a number.
+        fences, ends in an arrow; a mean there is a number. Not so if the scale is ``whole``.
 
     Raises:
         ValueError: another number of estimates, or of the paper's numbers, than of rows.
@@ -64,7 +66,7 @@ def forest(
         squeeze=False,
         layout="constrained",
     )
-    limits = _limits(panels, marks)
+    limits = _limits(panels, marks, math.inf if whole else FENCE)
     for ax, (title, series) in zip(axes[0], panels.items(), strict=True):
         _draw_paper(ax, marks)
         for number, (name, values) in enumerate(series.items()):
@@ -129,14 +131,16 @@ def _draw_estimate(
         )
 
 
-def _limits(panels: Mapping[str, Mapping[str, Sequence[Estimate]]], marks: Sequence) -> tuple:
+def _limits(
+    panels: Mapping[str, Mapping[str, Sequence[Estimate]]], marks: Sequence, fence: float
+) -> tuple[float, float]:
     """Ends of the scale: those of all intervals, but for outliers, by Tukey's fences."""
     estimates = [v for s in panels.values() for values in s.values() for v in values if v]
     ends = [m + s * h for m, h in estimates if math.isfinite(h) for s in (-1, 1)]
     ends += [mean for mean, half in estimates if math.isinf(half)]
-    if len(ends) > 1:
+    if len(ends) > 1 and math.isfinite(fence):
         first, _, third = quantiles(ends, n=4, method="inclusive")
-        reach = FENCE * (third - first)
+        reach = fence * (third - first)
         ends = [min(max(end, first - reach), third + reach) for end in ends]
     shown = [*ends, *(mark for mark in marks if mark is not None), 0.0]
     low, high = min(shown), max(shown)
