@@ -198,6 +198,21 @@ def test_runs_that_have_hardly_learned_are_marked(tmp_path):
     for finding in marked.findings:
         for budget in ("samples", "time"):
             assert short_verdict(finding, budget).endswith("!") == any(finding.late[budget])
+    told = re.findall(r"(\S+) (\d+) of (\d+) runs", " ".join(report(marked).split()))
+    expected = [
+        (row.label(32), str(sum(np.array(found) > marked.begins)), "3")
+        for budget in ("samples", "time")
+        for row in TABLES["table2"].rows
+        if max(
+            found := [
+                run["mean_of_frames"]["MPJPE mm"]
+                for run in read(tmp_path, "table2", "hard", row.name, budget).values()
+            ]
+        )
+        > marked.begins
+    ]
+    assert told == expected
+    assert len(told) > 1
     lookup.write_text(json.dumps({"mean_pose_mm": 1e6}))
     assert "late" not in report(summarize(*where))
 
