@@ -342,7 +342,7 @@ def test_joints_in_the_order_of_another_format_are_doubted(wrong, tmp_path, caps
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["photo.png", "--joints2d", "joints.json"], "expected joints of 1 pictures, found 12"),
+        (["photo.png", "--joints2d", "joints.json"], "expected joints of 1 picture, found 12"),
         (["photo.png", *GIVEN, "--bvh", "a.bvh"], "--bvh cannot be chosen for"),
         (["photo.png", *GIVEN, "--detect"], "give one"),
         (["photo.png", *GIVEN, "--box", "0,0,9,9"], "--box cannot be chosen for 2D joints"),
@@ -358,7 +358,7 @@ def test_joints_in_the_order_of_another_format_are_doubted(wrong, tmp_path, caps
         (["photo.png", "--joints2d", "parts.json"], "parts.json: expected px of a picture of 1000"),
         (["photo.png", "--joints2d", "far.json"], "far.json: expected px of a picture of 1000"),
         (["photo.png", "--joints2d", "above.json"], "as its EXIF tag or the video's says"),
-        (["photo.png", "--joints2d", "point.json"], "in different places, found 17 of the 17"),
+        (["photo.png", "--joints2d", "point.json"], "in different places, found all in one point"),
         (["walk.mp4", "--joints2d", "one.json"], "one.json: expected joints of 12 frames, found 1"),
         (["walk.mp4", "--joints2d", "nobody.json"], "joints of nobody.json: a film needs two"),
         (["nothing.mp4", "--joints2d", "joints.json"], "nothing.mp4: no such video"),

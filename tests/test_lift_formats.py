@@ -221,7 +221,7 @@ def test_joints_by_the_names_of_pictures(tmp_path):
         ("[]", "expected at least one frame, found none"),
         ("3", "expected an object with format and joints_px, found int"),
         (frame(format="coco"), "format: expected one of .*coco17.*, found 'coco'"),
-        (frame(format=None), "format: expected one of .*, found None"),
+        (frame(format=None), "format: expected one of .*, found nothing"),
         (
             frame(joints_px=[[0, 0]]),
             "joints_px of coco17: expected a list of 17, found a list of 1",
@@ -237,8 +237,8 @@ def test_joints_by_the_names_of_pictures(tmp_path):
         (frame(format="h36m17", confidence=[2] * 17), r"confidence\[0\]: .* found 2"),
         (frame(confidence=[math.inf] * 17), r"confidence\[0\]: .* found inf"),
         (frame(joints_px=[[0, math.inf]] * 17), r"joints_px\[0\]: expected \[x, y\] in px or null"),
-        ("{}", "format: expected one of .*, found None"),
-        ({"a.jpg": frame()}, "format: expected one of .*, found None"),
+        ("{}", "format: expected one of .*, found nothing"),
+        ({"a.jpg": frame()}, "format: expected one of .*, found nothing"),
         ([frame(), frame(confidence=[True] * 17)], r"frame 1: confidence\[0\]: .* found True"),
     ],
 )

@@ -281,7 +281,7 @@ def test_what_is_no_picture_is_named_and_hidden_files_are_not_counted(folder, ca
     Image.new("P", (400, 400)).save(Path(folder) / "img3.gif")
     content, notes = predicted(capsys, folder, joints2d=[joints()] * 4)
     assert list(content) == ["img1.png", "img2.png", "img3.gif", "img10.png"]
-    assert "skipped IMG.HEIC, clip.mp4, phone.heic: no pictures; convert HEIC to JPEG" in notes
+    assert "skipped IMG.HEIC, clip.mp4, phone.heic: no pictures; convert HEIC to JPEG; " in notes
     assert "._img1" not in notes
     assert notes.count("guessed: focal length") == 1
     assert "img1.png, img2.png, img3.gif, img10.png: guessed: focal length" in notes

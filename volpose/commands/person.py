@@ -49,6 +49,7 @@ def check_count(found: Found, count: int, what: str, path: Path) -> None:
         ValueError: they do.
     """
     if len(found.joints) != count:
+        what = what if count > 1 else what.removesuffix("s")
         raise ValueError(f"{path}: expected joints of {count} {what}, found {len(found.joints)}")
 
 
@@ -143,9 +144,11 @@ def check_somebody(found: Found, where: str) -> None:
         ValueError: too few joints, or all in one point.
     """
     if not bool(somebody(found).all()):
+        known = int((found.confidence > 0).sum())
+        words = f"{known} of the {H36M_17.num_joints}" if known < FEWEST else "all in one point"
         raise ValueError(
             f"{where}: expected a person of at least {FEWEST} joints in different places, found "
-            f"{int((found.confidence > 0).sum())} of the {H36M_17.num_joints}"
+            f"{words}"
         )
 
 

@@ -36,7 +36,7 @@ from volpose.lift.faults import Found
 from volpose.lift.formats import joints_of, read_joints
 from volpose.lift.lifter import Lifter
 from volpose.lift.picture import LOOKS, SOMEBODY, first_look, lift_picture
-from volpose.predict import Prediction, camera_of_file, predict, read_image
+from volpose.predict import APPLE, Prediction, camera_of_file, predict, read_image
 from volpose.storage import complete_or_absent
 from volpose.video import is_video
 
@@ -171,8 +171,9 @@ def _pictures(options: argparse.Namespace) -> list[Path]:
         found = f"; found {listed(others)}" if others else ""
         raise FileNotFoundError(f"{options.input}: no picture in it ({', '.join(PICTURES)}){found}")
     if others:
-        words = "convert HEIC to JPEG, and give videos one by one"
-        print(f"volpose: note: skipped {listed(others)}: no pictures; {words}", file=sys.stderr)
+        words = "; convert HEIC to JPEG" if any(n.lower().endswith(APPLE) for n in others) else ""
+        words += "; give videos one by one" if any(is_video(Path(n)) for n in others) else ""
+        print(f"volpose: note: skipped {listed(others)}: no pictures{words}", file=sys.stderr)
     return paths
 
 

@@ -190,7 +190,8 @@ def _frame(frame: object, where: str) -> Found:
         )
     format = frame.get("format")
     if not isinstance(format, str) or format not in FORMATS:
-        raise ValueError(f"{where}format: expected one of {', '.join(FORMATS)}, found {format!r}")
+        said = "nothing" if format is None else repr(format)
+        raise ValueError(f"{where}format: expected one of {', '.join(FORMATS)}, found {said}")
     count = len(FORMATS[format])
     joints = _listed(frame.get("joints_px"), count, f"{where}joints_px of {format}")
     points = [_point(joint, f"{where}joints_px[{row}]") for row, joint in enumerate(joints)]

@@ -94,7 +94,7 @@ DOUBT_WORDS = """Bars: how far off a joint may be in depth. Of motion capture tw
     like it lie within, if the distance of the person as a whole is right; of people in other poses,
     or with worse 2D joints, fewer. A joint that was not given has none."""
 
-DOUBT_COLUMN = " Two in three joints are no further off in depth than the number after it says."
+DOUBT_COLUMN = " Depth \u00b1 is the length of its bar, see above."
 
 
 @cache
