@@ -221,6 +221,22 @@ def test_wild_pictures_vary_more(studio, wild):
     assert len(set(knee.norm(dim=-1).round().tolist())) > 10
 
 
+def test_boxes_from_anywhere_miss_the_actor_or_show_him_small_and_the_rest_stays(wild):
+    anywhere = Studio("train", size=SIZE, count=1200, variation=QUICK["anywhere"])
+    usual, astray = wild.batch(range(60)), anywhere.batch(range(60))
+    assert torch.equal(usual.pose, astray.pose)
+    assert torch.equal(usual.camera.position, astray.camera.position)
+    away = ~torch.isclose(usual.box.side, astray.box.side)
+    assert 0.2 < away.float().mean() < 0.6
+    assert torch.equal(usual.image[~away], astray.image[~away])
+    crop = to_crop(astray.camera.project(astray.pose), astray.box, 1.0)
+    inside = ((crop > 0) & (crop < 1)).all(-1).float().mean(1)
+    assert (inside[~away] > 0.7).all()
+    assert (inside[away] < 0.3).any()
+    extent = (crop.amax(1) - crop.amin(1)).amax(-1)
+    assert (extent[away & (inside == 1)] < 0.5).any()
+
+
 def test_hard_poses_leave_their_actions_and_stay_possible(studio):
     hard = Studio("train", size=SIZE, count=1200, variation=QUICK["hard"])
     shots = [studio.shot(index) for index in range(60)]

@@ -103,11 +103,27 @@ def test_a_joint_outside_or_without_label_is_masked_not_smeared():
     assert volume[0, 1:4].abs().sum() == 0
 
 
+@pytest.mark.parametrize("style", ["paper", "official"])
+def test_a_joint_beside_the_crop_can_teach_that_it_is_not_there(style):
+    grid = Grid((8, 8, 8), 32.0)
+    nan = float("nan")
+    voxels = torch.tensor([[[4.0, 4, 4], [-0.6, 4, 4], [4, 99, 99], [4, 4, 9], [nan, 4, 4]]])
+    targets = coarse_to_fine_targets(voxels, grid, (1, 8), style=style, beside="empty")
+    for target in targets:
+        assert target.valid.tolist() == [[True, True, True, False, False]]
+        assert target.volume()[0, 1:3].abs().sum() == 0
+        assert target.volume()[0, 0].max() == 1
+    hidden = torch.tensor([[True, False, True, True, True]])
+    targets = coarse_to_fine_targets(voxels, grid, (8,), annotated=hidden, beside="empty")
+    assert targets[0].valid.tolist() == [[True, False, True, False, False]]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"sigma": 0.0}, "sigma must be positive"),
         ({"style": "mine"}, "style must be"),
+        ({"beside": "there"}, "beside must be"),
         ({"z_bins": (3,)}, "depth must divide"),
     ],
 )

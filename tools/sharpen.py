@@ -119,7 +119,7 @@ class Tally:
 
 def pictures(estimator: Estimator, studio: Studio) -> dict:
     """Single pictures: decoders, mirror images, pictorial structures; and the spread."""
-    tally, sure, off = Tally(), [], []
+    tally, sure, off, grid = Tally(), [], [], estimator.grid
     for start in range(0, PICTURES, BATCH):
         batch = studio.batch(range(start, min(start + BATCH, PICTURES)))
         count, truth, depth = len(batch), root_relative(batch.pose), batch.root_depth
@@ -131,9 +131,10 @@ def pictures(estimator: Estimator, studio: Studio) -> dict:
             voxels = tally.time(method, decode, count)
             tally.judge(method, lift(estimator, batch, voxels, depth), truth)
         voxels = peak_voxel(volume)
-        places = estimator.grid.to_places(voxels)
+        places = grid.to_places(voxels)
         error = (places - batch.places(float(estimator.config.image_size)))[:, 1:]
-        sure.append(spread(volume, voxels, estimator.grid)[:, 1:].diagonal(dim1=-2, dim2=-1))
+        covariance = tally.time("spread", lambda v=volume, p=voxels: spread(v, p, grid), count)
+        sure.append(covariance[:, 1:].diagonal(dim1=-2, dim2=-1))
         off.append(error.square())
     return {
         "picture": tally.means(),

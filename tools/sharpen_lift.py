@@ -93,7 +93,8 @@ def pictures(lifter: Lifter, pose: Tensor) -> dict:
             lifted = metric_pose(places, seen.box, seen.view, depth, grid.crop_size)
             tally.judge(method, root_relative(lifted), truth)
         voxels = peak_voxel(volume)
-        sure.append(spread(volume, voxels, grid)[:, 1:].diagonal(dim1=-2, dim2=-1))
+        covariance = tally.time("spread", lambda v=volume, p=voxels: spread(v, p, grid), len(part))
+        sure.append(covariance[:, 1:].diagonal(dim1=-2, dim2=-1))
         off.append((grid.to_places(voxels) - seen.places)[:, 1:].square())
     return {
         "picture": tally.means(),

@@ -1,15 +1,14 @@
 """Measure on real photographs what networks have learned in the studio.
 
-    python tools/studio_to_real.py [kinds] [train] VIDEO=JOINTS.json ... NAME=WEIGHTS ...
+    python tools/studio_to_real.py [train] VIDEO=JOINTS.json ... NAME=WEIGHTS ...
 
 Compares the joints that each network sees in frames of videos with those of a 2D detector; two
-shipped networks and one pose for everybody are judged as well. ``kinds`` asks what the networks
-make of the studio's one room with one kind of variation more. ``train`` takes the network that
+shipped networks and one pose for everybody are judged as well. ``train`` takes the network that
 knows one room, trains it on with a few pictures of `wild`, of `wild` without one kind of variation,
-and of `default`, and judges these. Each writes ``results/studio_to_real/NAME.json``; what is done
-is skipped, what was stopped is resumed. One thread. VIDEO is any that PyAV reads, JOINTS.json a
-list of its frames' joints as for ``--joints2d``. The middle frame of each is written to
-``runs/studio_to_real/``.
+and of `default`, with three seeds each, and judges these. Each writes
+``results/studio_to_real/NAME.json``; what is done is skipped, what was stopped is resumed. One
+thread. VIDEO is any that PyAV reads, JOINTS.json a list of its frames' joints as for
+``--joints2d``. The middle frame of each is written to ``runs/studio_to_real/``.
 """
 
 from __future__ import annotations
@@ -46,7 +45,6 @@ RESULTS, RUNS = Path("results/studio_to_real"), Path("runs/studio_to_real")
 START = "studio-laptop"  # knows one room, and poses
 CONFIG = replace(PRESETS["laptop"], images=4_000, samples=12_000, learning_rate=4e-3)
 TEST = 500  # pictures of the studio
-TEST_KIND = 300  # with one kind of variation
 EVERY = 5  # frames of a video
 MARGIN = 1.2  # of the box around the detector's joints, as in `wild`
 SIDE = 256  # px of the crop, in which errors are given
@@ -60,24 +58,27 @@ ROWS = [H36M_17.index(name) for name in JUDGED]
 KINDS: dict[str, tuple[str, ...]] = {
     "places": ("rooms", "outdoor"),
     "people": ("outfits", "free_bodies"),
-    "cameras": ("fixed_cameras", "camera_height", "camera_distance", "camera_roll", "focal"),
+    "tilt": ("camera_height", "camera_distance"),  # whoever looks down from near looks steeply
+    "roll": ("camera_roll",),
+    "focal": ("focal",),
     "light": ("light_spread", "light_strength", "exposure", "tint"),
-    "faults": ("blur", "noise", "occluders", "box_margin", "box_jitter"),
+    "blur": ("blur",),
+    "noise": ("noise",),
+    "occluders": ("occluders",),
+    "boxes": ("box_margin", "box_jitter"),
 }
 VARIANTS = ("wild", "default", *(f"no-{kind}" for kind in KINDS))
-AGAIN = ("wild-seed-1", "default-seed-1")  # other orders of the same pictures
+SEEDS = (0, 1, 2)  # orders of the same pictures
 SHIPPED = ("studio-laptop", "studio-laptop-wild")
 
 
 def variation(name: str) -> Variation:
-    """`wild`, `default`; "no-places", `wild` without them; "plus-places", `default` with them."""
-    size = CONFIG.network.image_size
-    most, _, kind = name.partition("-")
-    if not kind:
+    """`wild`, `default`, or "no-places": `wild` with the places of `default`."""
+    size, kind = CONFIG.network.image_size, name.removeprefix("no-")
+    if kind == name:
         return Variation.named(name, size)
-    worlds = [Variation.named(world, size) for world in ("wild", "default")]
-    base, other = worlds if most == "no" else worlds[::-1]
-    return replace(base, **{dial: getattr(other, dial) for dial in KINDS[kind]})
+    wild, default = (Variation.named(world, size) for world in ("wild", "default"))
+    return replace(wild, **{dial: getattr(default, dial) for dial in KINDS[kind]})
 
 
 def pictures(name: str, split: str, count: int) -> CachedSplit:
@@ -257,7 +258,9 @@ def main(arguments: list[str]) -> None:
     frames = read_frames({name: path for name, path in given.items() if path.endswith(".json")})
     show(frames)
     files = {name: path for name, path in given.items() if not path.endswith(".json")}
-    variants = (*VARIANTS, *AGAIN) if "train" in arguments else ()
+    seeds = [f"-seed-{seed}" if seed else "" for seed in SEEDS]
+    names = [f"{variant}{seed}" for seed in seeds for variant in VARIANTS]
+    variants = names if "train" in arguments else []
     for name in (*SHIPPED, *files, *variants):
         if (RESULTS / f"{name}.json").exists():
             continue
@@ -269,14 +272,6 @@ def main(arguments: list[str]) -> None:
             about = {}
         about["card"] = estimator.card
         write_result(name, about | judge_network(estimator, frames))
-        if "kinds" in arguments and name not in variants:
-            write_text(RESULTS / f"kinds-{name}.json", json.dumps(judge_kinds(estimator), indent=1))
-
-
-def judge_kinds(estimator: Estimator) -> dict:
-    """The errors of a network in the one room of `default`, and in it with one kind more."""
-    worlds = ("default", *(f"plus-{kind}" for kind in KINDS))
-    return {name: judge_studio(estimator, name, TEST_KIND) for name in worlds}
 
 
 def show(frames: Frames) -> None:

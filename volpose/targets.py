@@ -20,7 +20,8 @@ class GaussianTarget(NamedTuple):
 
     Attributes:
         x, y, z: the factors, (*batch, J, W), (*batch, J, H) and (*batch, J, d), peak about 1.
-        valid: (*batch, J), False for a joint that is not annotated or lies outside the grid.
+        valid: (*batch, J), False for a joint that teaches nothing: it is not annotated, or lies
+            outside the grid.
     """
 
     x: Float[Tensor, "*batch joints width"]
@@ -44,6 +45,7 @@ def coarse_to_fine_targets(
     sigma: float = 2.0,
     style: str = "paper",
     annotated: Bool[Tensor, "*batch joints"] | None = None,
+    beside: str = "masked",
 ) -> list[GaussianTarget]:
     """One target for each hourglass of the stack.
 
@@ -58,13 +60,16 @@ def coarse_to_fine_targets(
         style: "paper" (sub-voxel centers, this ``sigma``) or "official", the released code's
             targets: centers rounded, sigma 3.25 cut at 6 cells in x and y, its own width in z.
         annotated: False where a joint has no label.
+        beside: what a joint teaches whose x or y lies outside the grid: "masked", nothing; "empty",
+            as in the released code, that it is not there: its volume is zero.
 
     Returns:
         A list of `GaussianTarget`, one for each entry of ``z_bins``. A joint outside the grid is
-        marked invalid, never smeared onto the border.
+        never smeared onto the border.
 
     Raises:
-        ValueError: unknown style, sigma not positive, or a depth that does not divide D.
+        ValueError: unknown style or ``beside``, sigma not positive, or a depth that does not
+            divide D.
 
     Paper: Sec. 3.1, Eq. 2; Sec. 3.2. Eq. 2 has the factor 1 / (2 pi sigma^2); here, as in the
     released code, the peak is 1.
@@ -73,16 +78,25 @@ def coarse_to_fine_targets(
         raise ValueError(f"sigma must be positive (voxels), got {sigma}")
     if style not in ("paper", "official"):
         raise ValueError(f'style must be "paper" or "official", got {style!r}')
-    valid = grid.contains(voxels)
+    if beside not in ("masked", "empty"):
+        raise ValueError(f'beside must be "masked" or "empty", got {beside!r}')
+    known = voxels.isfinite().all(-1)
     if annotated is not None:
-        if annotated.shape != valid.shape:
+        if annotated.shape != known.shape:
             raise ValueError(
-                f"annotated must have shape {tuple(valid.shape)}, got {tuple(annotated.shape)}"
+                f"annotated must have shape {tuple(known.shape)}, got {tuple(annotated.shape)}"
             )
-        valid = valid & annotated
-    centers = torch.where(valid[..., None], voxels, torch.zeros_like(voxels))
+        known = known & annotated
+    inside = known & grid.contains(voxels)
+    flat = torch.cat([voxels[..., :2], torch.zeros_like(voxels[..., 2:])], -1)
+    valid = inside | (known & ~grid.contains(flat)) if beside == "empty" else inside
+    centers = torch.where(inside[..., None], voxels, torch.zeros_like(voxels))
     draw = _paper_factors if style == "paper" else _official_factors
-    return [GaussianTarget(*draw(centers, grid, grid.coarsened(d), sigma), valid) for d in z_bins]
+    targets = []
+    for depth in z_bins:
+        x, y, z = draw(centers, grid, grid.coarsened(depth), sigma)
+        targets.append(GaussianTarget(x * inside[..., None], y, z, valid))
+    return targets
 
 
 def gaussian_volume(

@@ -180,7 +180,7 @@ def _losses(
         labeled = places.isfinite().all(-1)
         return [coordinate_loss(model(crops).float(), network.grid.to_unit(voxels), labeled)]
     targets = coarse_to_fine_targets(
-        voxels, network.grid, network.z_bins, network.sigma, config.style
+        voxels, network.grid, network.z_bins, network.sigma, config.style, beside="empty"
     )
     flat = targets[0]
     true = [(flat.volume() * flat.valid[..., None, None, None]).to(crops)] if config.apart else []
@@ -201,7 +201,8 @@ def _with_2d(
     count = config.batch_2d // team.size
     seen = torch.cat([voxels[-count:, :, :2], torch.zeros_like(voxels[-count:, :, :1])], -1)
     network = config.network
-    (heatmap,) = coarse_to_fine_targets(seen, network.grid, (1,), network.sigma, config.style)
+    grid, style = network.grid, config.style
+    (heatmap,) = coarse_to_fine_targets(seen, grid, (1,), network.sigma, style, beside="empty")
     divisor = team.mean(normalizer(heatmap, config.reduction))
     marginals = [volume[-count:].amax(-3, keepdim=True) for volume in volumes]
     flat = stage_losses(marginals, [heatmap] * len(volumes), [divisor] * len(volumes))

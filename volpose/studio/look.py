@@ -27,6 +27,7 @@ NUM_CAMERAS = len(CAMERAS)
 CAMERA_AIM = (0.0, 0.0, 950.0)  # mm
 USUAL_LIGHT = np.array([-0.5, -0.25, 0.85])
 LARGEST_PERSON = 2300.0  # mm a person may measure without leaving a free camera's image
+LARGEST_BOX = 4.0  # of those that are astray, in units of the box around the actor
 
 # first numbers of the random streams: independent things must not share one
 ACTOR, CLOTHES, TAKE, PICTURE, ROOM, SENSOR, WIDER = range(7)
@@ -104,7 +105,7 @@ class Painter:
             gain=2.0 ** (v.exposure * rng.normal()) * (1 + v.tint * rng.uniform(-1, 1, 3)),
             blur=rng.uniform(0, v.blur),
             noise=rng.uniform(*v.noise),
-            box=(v.box_jitter * rng.normal(size=3)).clip(-2 * v.box_jitter, 2 * v.box_jitter),
+            box=_draw_box(rng, v),
             sensor=int(sensor.integers(2**31)),
         )
 
@@ -134,6 +135,21 @@ def _draw_build(rng: np.random.Generator, count: int) -> np.ndarray:
     build = rng.normal(0, 0.85, count).clip(-1.6, 1.6)
     build[0] = np.clip(0.3 + 0.5 * build[0], -0.6, 1.1)
     return build
+
+
+def _draw_box(rng: np.random.Generator, v: Variation) -> np.ndarray:
+    """How far a box is shifted, x and y in units of its side, and by how much of it it grows."""
+    usual = (v.box_jitter * rng.normal(size=3)).clip(-2 * v.box_jitter, 2 * v.box_jitter)
+    if not v.astray or rng.random() >= v.astray:
+        return usual
+    if rng.random() < 0.5:  # the actor is somewhere in it, and small
+        side = LARGEST_BOX ** rng.random()
+        shift = side * (rng.random(2) - 0.5)
+    else:  # the actor is beside it, or cut
+        side, angle = rng.uniform(0.4, 1.6), rng.uniform(0, 2 * np.pi)
+        away = rng.uniform(0.35, 1.25) * (1 + side) / 2  # at 1 two such squares hardly touch
+        shift = away * np.array([np.cos(angle), 0.6 * np.sin(angle)])  # less floor, less sky
+    return np.array([*shift, side - 1])
 
 
 def _draw_light(rng: np.random.Generator, spread: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""How much the studio's pictures vary: Human3.6M-like, hard, or wild."""
+"""How much the studio's pictures vary: Human3.6M-like, hard, wild, or wild from anywhere."""
 
 from dataclasses import asdict, dataclass, fields, replace
 
@@ -31,6 +31,8 @@ class Variation:
         tint: spread of each color channel's gain.
         box_margin: side of the box in units of the longer side of the joints' bounding rectangle.
         box_jitter: spread of the box's shift and size, as a share of its side.
+        astray: share of the boxes that are not around the actor, who is small in them, or beside;
+            for networks that are to look for people.
         supersample: rendered pixels per pixel along each axis.
 
     Raises:
@@ -57,6 +59,7 @@ class Variation:
     tint: float = 0.0
     box_margin: float = 1.15
     box_jitter: float = 0.0
+    astray: float = 0.0
     supersample: int = 1
 
     def __post_init__(self) -> None:
@@ -64,7 +67,7 @@ class Variation:
         for name in positive:
             if getattr(self, name) <= 0:
                 raise ValueError(f"variation {name} must be positive, but is {getattr(self, name)}")
-        for name in ("outdoor", "occluders", "pose_spread"):
+        for name in ("outdoor", "occluders", "pose_spread", "astray"):
             if getattr(self, name) > 1:
                 raise ValueError(f"variation {name} is a share, but is {getattr(self, name)}")
         for each in fields(self):
@@ -77,7 +80,7 @@ class Variation:
 
     @classmethod
     def named(cls, name: str, size: int = FINE) -> "Variation":
-        """The variation called `default`, `hard` or `wild`, for crops of `size` px.
+        """The variation called `default`, `hard`, `wild` or `anywhere`, for crops of `size` px.
 
         Small crops are rendered with 2 x 2 samples a pixel: a forearm there is two pixels wide.
         """
@@ -89,7 +92,7 @@ class Variation:
 
     @property
     def name(self) -> str:
-        """`default`, `hard`, `wild`, or `custom`."""
+        """`default`, `hard`, `wild`, `anywhere`, or `custom`."""
         for name, each in VARIATIONS.items():
             if replace(each, supersample=self.supersample) == self:
                 return name
@@ -148,3 +151,5 @@ VARIATIONS = {
         box_jitter=0.05,
     ),
 }
+# to learn where people are, and where not: as wild, but for the boxes
+VARIATIONS["anywhere"] = replace(VARIATIONS["wild"], astray=0.4)
