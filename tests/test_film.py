@@ -27,7 +27,7 @@ from volpose.lift.film import lift_film
 from volpose.lift.formats import FORMATS, joints_of, read_joints
 from volpose.lift.heatmaps import framed
 from volpose.lift.lifter import Lifter, Placed
-from volpose.lift.picture import first_look, lift_picture, own_joints
+from volpose.lift.picture import first_look, lift_picture, own_joints, windows
 from volpose.metrics import root_relative
 from volpose.network import NetworkConfig
 from volpose.plot.frames import draw_on_picture
@@ -414,9 +414,10 @@ def looks(monkeypatch, heights, places=None):
     """Stands for a network for pictures: the mean height of the peaks, look after look."""
     heights = iter(heights)
 
-    def seen(self, crop, *_):
+    def seen(self, crops, *_):
         at = torch.zeros(1, 17, 3) if places is None else places
-        return at, torch.full((1, 17), next(heights))
+        sure = torch.tensor([next(heights) for _ in crops])
+        return at.expand(len(crops), -1, -1), sure[:, None].expand(-1, 17)
 
     monkeypatch.setattr(Estimator, "places", seen)
     network = NetworkConfig(z_bins=(1, 8), features=16, hourglass_depth=2, image_size=64)
@@ -433,7 +434,7 @@ def test_frames_without_anybody_have_no_joints_and_keep_the_box(monkeypatch):
 
 
 def test_joints_in_one_point_stop_no_film(monkeypatch):
-    network = looks(monkeypatch, [0.5] * 5)
+    network = looks(monkeypatch, repeat(0.5))
     frames = torch.zeros(3, 3, 200, 300, dtype=torch.uint8)
     assert own_joints(frames, network).joints.shape == (3, 17, 2)
 
@@ -441,10 +442,48 @@ def test_joints_in_one_point_stop_no_film(monkeypatch):
 def test_of_a_few_looks_the_best_is_taken(monkeypatch):
     at = torch.cat([10 + 44 * torch.rand(1, 17, 2), torch.zeros(1, 17, 1)], -1)
     image = torch.zeros(3, 200, 300, dtype=torch.uint8)
-    boxes = [first_look(image, looks(monkeypatch, h, at)).box.side for h in HEIGHTS]
+    whole = (0, 0, 300, 200)
+    boxes = [first_look(image, looks(monkeypatch, h, at), whole).box.side for h in HEIGHTS]
     assert boxes[0] == 300
     assert boxes[1] < 300
     assert boxes[2] < boxes[1]
+
+
+@pytest.mark.parametrize("size", [(300, 300), (1920, 1080), (480, 3000)])
+def test_windows_of_all_sizes_lie_all_over_the_picture(size):
+    square = torch.tensor(size) / max(size)
+    low, high = 0.5 - square / 2, 0.5 + square / 2  # of the picture in the square around it
+    found = windows(*size)
+    centers = torch.stack([center for center, _ in found])
+    sides = torch.stack([side for _, side in found])
+    assert ((centers >= low - 1e-6) & (centers <= high + 1e-6)).all()
+    for point in low + (high - low) * torch.rand(50, 2):
+        for side in sides.unique():
+            some = centers[sides == side]
+            least = torch.minimum(high - side / 2, torch.maximum(low + side / 2, point))
+            nearest = torch.where(square > side, least, torch.tensor(0.5))
+            assert ((some - nearest).abs() <= 0.16 * side).all(-1).any()
+
+
+def test_a_person_is_found_wherever_she_stands(monkeypatch):
+    """A network that sees bright spots must look at them, in a window of their size."""
+
+    def places(self, crops, *_):
+        light = crops.mean(1).flatten(1)
+        at, side = light.argmax(1), crops.shape[-1]
+        x, y = (at % side).float(), (at // side).float()
+        fan = torch.linspace(-12, 12, 17)
+        joints = torch.stack([x[:, None] + fan, y[:, None] + fan, torch.zeros(len(x), 17)], -1)
+        share = (light > 0.5).float().mean(1)
+        return joints, (1 - (share - 0.25).abs()).clamp(0, 1)[:, None].expand(-1, 17)
+
+    monkeypatch.setattr(Estimator, "places", places)
+    network = NetworkConfig(z_bins=(1, 8), features=16, hourglass_depth=2, image_size=64)
+    image = torch.zeros(3, 600, 1000, dtype=torch.uint8)
+    image[:, 350:450, 700:800] = 255
+    box = first_look(image, Estimator.untrained(network)).box
+    assert 150 < box.side < 260
+    assert (box.center - torch.tensor([750.0, 400.0])).abs().max() < 60
 
 
 def test_noise_is_nobody_and_a_walker_in_her_box_is_somebody():

@@ -3,10 +3,11 @@
 from dataclasses import asdict
 
 import pytest
-import studio_to_real
 import torch
-from studio_to_real import JUDGED, KINDS, SIDE, judge, variation
+from real_frames import JUDGED, SIDE, Frames, judge, overlap
+from studio_to_real import KINDS, variation
 
+from volpose.crop import Box
 from volpose.skeleton import H36M_17
 
 JOINTS = 20 + (SIDE - 40) * torch.rand(6, 17, 2, generator=torch.Generator().manual_seed(0))
@@ -62,6 +63,13 @@ def test_a_variant_lacks_one_kind():
 
 def test_frames_remember_their_videos():
     names = ["a", "a", "a", "b"]
-    frames = studio_to_real.Frames(torch.zeros(4, 3, 8, 8), JOINTS[:4], ALL[:4], names)
+    boxes = Box(torch.zeros(4, 2), torch.ones(4))
+    frames = Frames([], boxes, torch.zeros(4, 3, 8, 8), JOINTS[:4], ALL[:4], names)
     assert frames.of("a") == [0, 1, 2]
     assert frames.shown == {"a": 1, "b": 3}
+
+
+def test_overlap_is_intersection_over_union():
+    here = Box(torch.zeros(3, 2), torch.full((3,), 2.0))
+    there = Box(torch.tensor([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]]), torch.tensor([2.0, 2.0, 2.0]))
+    assert overlap(here, there).tolist() == pytest.approx([1, 1 / 3, 0])

@@ -17,43 +17,40 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
 from PIL import Image
-from torch import Tensor
+from real_frames import (
+    EVERY,
+    MARGIN,
+    NEAR,
+    SIDE,
+    Frames,
+    judge,
+    judge_alone,
+    judge_frames,
+    look,
+    read_frames,
+)
 
 from volpose import __version__, pretrained
-from volpose.crop import Box, crop_person, to_crop
+from volpose.crop import to_crop
 from volpose.estimator import Estimator
 from volpose.evaluate import predict_batch
 from volpose.flat import FlatWeights
-from volpose.lift.formats import read_joints
 from volpose.metrics import mpjpe, root_relative
 from volpose.precision import keep_freed_memory
 from volpose.predict import rounded
 from volpose.recipe import PRESETS
 from volpose.run import Run, hardware
-from volpose.skeleton import H36M_17
 from volpose.storage import write_text
 from volpose.studio import CachedSplit, Studio, Variation, write_split
 from volpose.train import fit
-from volpose.video import Video
 
 RESULTS, RUNS = Path("results/studio_to_real"), Path("runs/studio_to_real")
 START = "studio-laptop"  # knows one room, and poses
 CONFIG = replace(PRESETS["laptop"], images=4_000, samples=12_000, learning_rate=4e-3)
 TEST = 500  # pictures of the studio
-EVERY = 5  # frames of a video
-MARGIN = 1.2  # of the box around the detector's joints, as in `wild`
-SIDE = 256  # px of the crop, in which errors are given
-SURE = 0.5  # what the detector must say of a joint, and of three in four of a frame's
-NEAR = 0.1  # of the crop: a joint is found
-# joints that a detector and Human3.6M mean alike
-ENDS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
-JUDGED = tuple(name for name in H36M_17.joints if name.endswith(ENDS))
-ROWS = [H36M_17.index(name) for name in JUDGED]
 # the dials of each kind of variation; a variant sets one kind back to what `default` has
 KINDS: dict[str, tuple[str, ...]] = {
     "places": ("rooms", "outdoor"),
@@ -105,103 +102,6 @@ def begin(run: Run, start: Estimator, folder: Path) -> None:
     run.weights.statistics.copy_(weights.statistics)
     folder.mkdir(parents=True)
     run.save(folder)
-
-
-class Frames(NamedTuple):
-    """Real frames, cropped around a detector's joints.
-
-    Attributes:
-        images: (N, 3, SIDE, SIDE) in [0, 1].
-        joints: (N, 17, 2) what the detector says, px of the crop.
-        known: (N, 17) where it is sure.
-        video: (N) name of the video of each.
-    """
-
-    images: Float[Tensor, "frames 3 side side"]
-    joints: Float[Tensor, "frames 17 2"]
-    known: Bool[Tensor, "frames 17"]
-    video: list[str]
-
-    def of(self, name: str) -> list[int]:
-        """The frames of a video."""
-        return [k for k, video in enumerate(self.video) if video == name]
-
-    @property
-    def shown(self) -> dict[str, int]:
-        """Name of each video -> the middle one of its frames."""
-        return {name: self.of(name)[len(self.of(name)) // 2] for name in dict.fromkeys(self.video)}
-
-
-def read_frames(pairs: dict[str, str]) -> Frames:
-    """One in `EVERY` frames of videos, where the detector is sure of most of a person.
-
-    Args:
-        pairs: path of a video -> path of its joints.
-
-    Raises:
-        ValueError: a video has another number of frames than its list of joints.
-    """
-    rows = []
-    for path, joints in pairs.items():
-        video, (at, sure) = Video(path), read_joints(joints)
-        if video.count not in (0, len(at)):
-            raise ValueError(f"{joints}: has {len(at)} frames, but {path} {video.count}")
-        for number, image in enumerate(video):
-            known = sure[number] >= SURE
-            if number % EVERY or known[ROWS].float().mean() < 0.75:
-                continue
-            box = Box.around(torch.where(known[:, None], at[number], torch.nan), MARGIN)
-            crop = crop_person(image, box, SIDE).clamp(0, 1)
-            rows.append((crop, to_crop(at[number], box, SIDE), known, video.path.stem))
-    images, places, known, names = zip(*rows, strict=True)
-    return Frames(torch.stack(images), torch.stack(places), torch.stack(known), list(names))
-
-
-def judge(
-    predicted: Float[Tensor, "frames 17 2"],
-    joints: Float[Tensor, "frames 17 2"],
-    known: Bool[Tensor, "frames 17"],
-) -> dict:
-    """How far 2D joints are from others, over the joints that a detector means alike.
-
-    Args:
-        predicted, joints: px of a crop of `SIDE`.
-        known: where ``joints`` can be trusted.
-
-    Returns:
-        Median and mean (px) and the share that is found (percent); the same if a joint may also be
-        its twin on the other side; medians by joint (None where none is known); number of joints.
-    """
-    crossed = (predicted[:, list(H36M_17.mirror)] - joints).norm(dim=-1)[:, ROWS]
-    off, sure = (predicted - joints).norm(dim=-1)[:, ROWS], known[:, ROWS]
-    either = torch.minimum(off, crossed)
-    columns = {name: off[:, k][sure[:, k]] for k, name in enumerate(JUDGED)}
-    by_joint = {k: round(float(v.median()), 2) if len(v) else None for k, v in columns.items()}
-    found = {
-        "median px": off[sure].median(),
-        "mean px": off[sure].mean(),
-        "found %": 100 * (off[sure] < NEAR * SIDE).float().mean(),
-        "either side, median px": either[sure].median(),
-        "either side, found %": 100 * (either[sure] < NEAR * SIDE).float().mean(),
-    }
-    found = {name: round(float(value), 2) for name, value in found.items()}
-    return found | {"joints": int(sure.sum()), "by joint, median px": by_joint}
-
-
-def judge_frames(predicted: Float[Tensor, "frames 17 2"], frames: Frames) -> dict:
-    """The errors in all frames and in those of each video, and the joints in those to be shown."""
-    found = {"all": judge(predicted, frames.joints, frames.known)}
-    for name in frames.shown:
-        rows = frames.of(name)
-        found[name] = judge(predicted[rows], frames.joints[rows], frames.known[rows])
-    shown = {name: rounded(predicted[k], 1) for name, k in frames.shown.items()}
-    return {"frames": len(frames.video), "real": found, "shown_px": shown}
-
-
-def look(estimator: Estimator, images: Tensor) -> Float[Tensor, "frames 17 2"]:
-    """Where a network sees the joints, px of a crop of `SIDE`."""
-    parts = [estimator.places(part, mirror=True)[0][..., :2] for part in images.split(50)]
-    return torch.cat(parts) * (SIDE / estimator.config.image_size)
 
 
 def judge_studio(estimator: Estimator, name: str, count: int) -> dict:
@@ -271,6 +171,8 @@ def main(arguments: list[str]) -> None:
             estimator = Estimator.load(files[name]) if name in files else pretrained.load(name)
             about = {}
         about["card"] = estimator.card
+        if name not in variants:
+            about["alone"] = judge_alone(estimator, frames)
         write_result(name, about | judge_network(estimator, frames))
 
 

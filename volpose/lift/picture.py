@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -25,7 +26,11 @@ SURE = 0.2  # height of a peak below which a joint does not move the box
 # No height tells all people from all backgrounds: a street was as high as 0.46, a man who bends
 # down in the right box as low as 0.11.
 SOMEBODY = 0.23
-LOOKS = 3  # at the first frame, whose box is anybody's guess
+SMALL = 512  # px, of the copy in which a person is looked for
+SIDES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18)  # of windows, in units of the picture's longer side
+STEP = 0.3  # from window to window, in units of their side
+LOOKS, CLOSER = 3, 6  # at the best windows, each at the box around the joints seen before
+TOGETHER = 64  # windows
 
 
 def lift_picture(
@@ -95,9 +100,14 @@ class Look(NamedTuple):
     box: Box
 
     @property
+    def height(self) -> float:
+        """Mean height of the peaks."""
+        return float(self.sure.mean())
+
+    @property
     def somebody(self) -> bool:
         """Whether the peaks are as high as where a person is."""
-        return float(self.sure.mean()) >= SOMEBODY
+        return self.height >= SOMEBODY
 
     def around(self) -> Box:
         """The box around the joints that are sure; the same box if they are hardly any."""
@@ -108,9 +118,7 @@ class Look(NamedTuple):
 
 def look(image: UInt8[Tensor, "3 height width"], estimator: Estimator, box: Box) -> Look:
     """Where a network sees the joints of the person in a box, px of the picture."""
-    size = estimator.config.image_size
-    places, sure = estimator.places(crop_person(image, box, size)[None])
-    return Look(to_image(places[0, :, :2], box, float(size)), sure[0], box)
+    return _looks(image, estimator, [box])[0]
 
 
 def first_look(
@@ -118,18 +126,64 @@ def first_look(
     estimator: Estimator,
     box: Sequence[float] | None = None,
 ) -> Look:
-    """The best of a few looks, each at the box around the joints of the one before.
+    """Find a person: look into windows of all sizes, and again at what the best ones show.
 
     Args:
         image: RGB.
         estimator: the network.
-        box: x, y, width, height of the person, px; the whole picture without it.
+        box: x, y, width, height of the person, px; then only this window is looked into.
+
+    Returns:
+        Of all looks the one with the highest peaks.
     """
     height, width = image.shape[-2:]
-    looks = [look(image, estimator, Box.from_corner(*map(float, box or (0, 0, width, height))))]
-    while len(looks) < LOOKS:
-        looks.append(look(image, estimator, looks[-1].around()))
-    return max(looks, key=lambda seen: float(seen.sure.mean()))
+    if box:
+        boxes = [Box.from_corner(*map(float, box))]
+        whole, picture = None, image
+    else:  # in a small copy, or cutting the windows out would take longer than looking
+        whole = Box.from_corner(0, 0, width, height)
+        size = max(estimator.config.image_size, min(SMALL, height, width))
+        picture = crop_person(image, whole, size)
+        boxes = [Box(*(part * size for part in window)) for window in windows(width, height)]
+    latest = sorted(_looks(picture, estimator, boxes), key=lambda seen: seen.height)[-CLOSER:]
+    looks = latest
+    for _ in range(LOOKS - 1):
+        latest = _looks(picture, estimator, [seen.around() for seen in latest])
+        looks = looks + latest
+    found = max(looks, key=lambda seen: seen.height)
+    if whole is None:
+        return found
+    scale = whole.side / size
+    box = Box(to_image(found.box.center[None], whole, size)[0], found.box.side * scale)
+    return Look(to_image(found.joints, whole, size), found.sure, box)
+
+
+def windows(width: int, height: int) -> list[tuple[Tensor, Tensor]]:
+    """Center (2) and side () of squares of all sizes all over a picture.
+
+    Both are in units of the picture's longer side, in the square around the picture.
+    """
+    found, sides = [], torch.tensor([width, height]) / max(width, height)
+    for side in SIDES:
+        axes = []
+        for extent in sides.tolist():
+            room = max(0.0, extent - side)
+            axes.append(torch.linspace(-room / 2, room / 2, math.ceil(room / (STEP * side)) + 1))
+        centers = torch.cartesian_prod(*axes) + 0.5
+        found += [(center, torch.tensor(side)) for center in centers]
+    return found
+
+
+def _looks(image: Tensor, estimator: Estimator, boxes: list[Box]) -> list[Look]:
+    """One look into each box."""
+    size, found = estimator.config.image_size, []
+    for start in range(0, len(boxes), TOGETHER):
+        some = boxes[start : start + TOGETHER]
+        box = Box(torch.stack([b.center for b in some]), torch.stack([b.side for b in some]))
+        places, sure = estimator.places(crop_person(image, box, size))
+        joints = to_image(places[..., :2], box, float(size))
+        found += [Look(joints[k], sure[k], box[k]) for k in range(len(some))]
+    return found
 
 
 def own_joints(
