@@ -249,3 +249,11 @@ def test_an_image_of_integers_is_refused():
 def test_a_single_box_cannot_be_indexed():
     with pytest.raises(IndexError, match="single box"):
         box_at(0, 0, 1)[0]
+
+
+def test_overlap_is_intersection_over_union():
+    here = Box(torch.zeros(4, 2), torch.full((4,), 2.0))
+    center = torch.tensor([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0], [0.0, 0.0]])
+    there = Box(center, torch.tensor([2.0, 2.0, 2.0, 1.0]))
+    assert here.overlap(there).tolist() == pytest.approx([1, 1 / 3, 0, 1 / 4])
+    assert torch.equal(here.overlap(there), there.overlap(here))

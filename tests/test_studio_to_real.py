@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
-from real_frames import JUDGED, SIDE, Frames, judge, overlap
+from real_frames import JUDGED, SIDE, Frames, judge
 from studio_to_real import KINDS, variation
 
 from volpose.crop import Box
@@ -67,9 +67,3 @@ def test_frames_remember_their_videos():
     frames = Frames([], boxes, torch.zeros(4, 3, 8, 8), JOINTS[:4], ALL[:4], names)
     assert frames.of("a") == [0, 1, 2]
     assert frames.shown == {"a": 1, "b": 3}
-
-
-def test_overlap_is_intersection_over_union():
-    here = Box(torch.zeros(3, 2), torch.full((3,), 2.0))
-    there = Box(torch.tensor([[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]]), torch.tensor([2.0, 2.0, 2.0]))
-    assert overlap(here, there).tolist() == pytest.approx([1, 1 / 3, 0])

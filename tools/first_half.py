@@ -34,7 +34,7 @@ from volpose.studio import Studio
 PICTURES, BATCH, VARIATION = 1000, 50, "wild"
 
 
-def main(name: str = "studio-laptop-wild", lifter_name: str = "lift-mocap") -> None:
+def main(name: str = "studio-laptop-anywhere", lifter_name: str = "lift-mocap") -> None:
     """Measure, print and write."""
     torch.set_num_threads(1)
     estimator = pretrained.load(name).at_precision("auto")

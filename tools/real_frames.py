@@ -140,7 +140,7 @@ def judge_alone(estimator: Estimator, frames: Frames) -> dict:
     looks = [first_look(picture, estimator) for picture in frames.pictures]
     joints = to_crop(torch.stack([seen.joints for seen in looks]), frames.boxes, SIDE)
     own = Box(*(torch.stack([getattr(seen.box, k) for seen in looks]) for k in ("center", "side")))
-    there = overlap(own, frames.boxes) >= 0.5
+    there = own.overlap(frames.boxes) >= 0.5
     sure = torch.tensor([seen.height for seen in looks])
     found = {}
     for name, rows in (
@@ -152,14 +152,3 @@ def judge_alone(estimator: Estimator, frames: Frames) -> dict:
     return found | {
         "heights": {"person": rounded(sure[there], 3), "else": rounded(sure[~there], 3)}
     }
-
-
-def overlap(one: Box, other: Box) -> Float[Tensor, " boxes"]:
-    """Intersection over union."""
-    corners = [
-        (box.center - box.side[:, None] / 2, box.center + box.side[:, None] / 2)
-        for box in (one, other)
-    ]
-    low, high = (torch.stack(ends) for ends in zip(*corners, strict=True))
-    both = (high.amin(0) - low.amax(0)).clamp(min=0).prod(-1)
-    return both / (one.side.square() + other.side.square() - both)

@@ -66,7 +66,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 VARIANTS = ("wild", "default", *(f"no-{kind}" for kind in KINDS))
 SEEDS = (0, 1, 2)  # orders of the same pictures
-SHIPPED = ("studio-laptop", "studio-laptop-wild")
+SHIPPED = ("studio-laptop", "studio-laptop-wild", "studio-laptop-anywhere")
 
 
 def variation(name: str) -> Variation:

@@ -67,6 +67,16 @@ class Box:
         check_values("joints_px", lowest, "known for one joint of each person", lowest.isfinite())
         return cls((lowest + highest) / 2, margin * (highest - lowest).amax(dim=-1))
 
+    def overlap(self, other: "Box") -> Float[Tensor, "*batch"]:
+        """Return intersection over union with other boxes, 0 to 1."""
+        ends = [
+            (box.center - box.side[..., None] / 2, box.side[..., None]) for box in (self, other)
+        ]
+        low = torch.maximum(*(start for start, _ in ends))
+        high = torch.minimum(*(start + side for start, side in ends))
+        both = (high - low).clamp_min(0).prod(-1)
+        return both / (self.side.square() + other.side.square() - both)
+
     def to(self, target: torch.device | torch.dtype | str) -> "Box":
         """Return the box on another device or with another float type."""
         return Box(self.center.to(target), self.side.to(target))

@@ -14,7 +14,7 @@ from volpose.lift.faults import FEWEST, Found, somebody
 from volpose.lift.heatmaps import MARGIN
 from volpose.skeleton import H36M_17
 
-WEIGHTS, LIFT = "studio-laptop-wild", "lift-mocap"  # unless others are named
+WEIGHTS, LIFT = "studio-laptop-anywhere", "lift-mocap"  # unless others are named
 REMEDIES = "give --box X,Y,W,H, 2D joints with --joints2d FILE, or --detect"
 GUESS = f"nobody said where the person is, so the answer is a guess; {REMEDIES}"
 UPRIGHT = "px are those of the upright picture, turned as its EXIF tag or the video's says"

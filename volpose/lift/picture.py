@@ -109,6 +109,14 @@ class Look(NamedTuple):
         """Whether the peaks are as high as where a person is."""
         return self.height >= SOMEBODY
 
+    @property
+    def trust(self) -> float:
+        """By which looks are compared: the height, times how well its box fits the joints in it.
+
+        What is small in its box is seen better in another, and is often no person.
+        """
+        return self.height * float(self.around().overlap(self.box))
+
     def around(self) -> Box:
         """The box around the joints that are sure; the same box if they are hardly any."""
         known = self.joints[self.sure > SURE]
@@ -134,7 +142,7 @@ def first_look(
         box: x, y, width, height of the person, px; then only this window is looked into.
 
     Returns:
-        Of all looks the one with the highest peaks.
+        Of all looks the one with the most `trust`.
     """
     height, width = image.shape[-2:]
     if box:
@@ -145,12 +153,12 @@ def first_look(
         size = max(estimator.config.image_size, min(SMALL, height, width))
         picture = crop_person(image, whole, size)
         boxes = [Box(*(part * size for part in window)) for window in windows(width, height)]
-    latest = sorted(_looks(picture, estimator, boxes), key=lambda seen: seen.height)[-CLOSER:]
+    latest = sorted(_looks(picture, estimator, boxes), key=lambda seen: seen.trust)[-CLOSER:]
     looks = latest
     for _ in range(LOOKS - 1):
         latest = _looks(picture, estimator, [seen.around() for seen in latest])
         looks = looks + latest
-    found = max(looks, key=lambda seen: seen.height)
+    found = max(looks, key=lambda seen: seen.trust)
     if whole is None:
         return found
     scale = whole.side / size
