@@ -20,13 +20,13 @@ GUESS = f"nobody said where the person is, so the answer is a guess; {REMEDIES}"
 UPRIGHT = "px are those of the upright picture, turned as its EXIF tag or the video's says"
 OUTSIDE = 0.15  # share of the joints
 # Mean confidence of `lift-mocap`. Of the joints in `book/images/real/walk.json`, and of the true
-# ones of the studio, 19 people in 20 have 0.67 or more; of 17 joints anywhere 19 in 20 have 0.62 or
-# less, of head and shoulders alone 0.23.
+# ones of the studio, 19 people in 20 have 0.69 or more; of 17 joints anywhere 19 in 20 have 0.67 or
+# less, half of them 0.53, of head and shoulders alone 0.20.
 DOUBTFUL = 0.6
 # Root mean square distance of the joints from the network's own, in parts of the crop. Of motion
-# capture with noise of 10 px at 256 one person in 100 has more than 0.039; of joints in the order
-# of another format 9 in 10 have more than 0.041.
-UNLIKE = 0.04
+# capture with noise of 10 px at 256 two people in 100 have more; of joints in the order of another
+# format (COCO's) 8 in 10.
+UNLIKE = 0.035
 MANY = 5  # names in one sentence
 PARTS = 1.5  # joints all within so many px are parts of a picture's sides, as MediaPipe tells them
 

@@ -31,7 +31,7 @@ VOLUME_LOSS = 1.0  # weight beside the distances of all joints
 VOLUME = TrainConfig(
     NetworkConfig("lift", (16,), 640, 2, 2, 64, 1.0),
     images=49_902,
-    samples=10_000_000,
+    samples=30_000_000,
     batch_size=512,
     learning_rate=2e-3,
     warmup=100,
