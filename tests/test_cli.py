@@ -61,7 +61,7 @@ def test_predict_writes_json_and_page(capsys, tmp_path, weights, photograph):
 
 
 def test_predict_prints_json_and_says_what_it_guessed(capsys, weights, photograph):
-    assert main(["predict", photograph, "--weights", weights]) == 0
+    assert main(["predict", photograph, "--weights", weights, "--box", "10,0,50,90"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["camera_source"].startswith("guessed")
     assert "guessed" in captured.err

@@ -487,8 +487,8 @@ def test_a_person_is_found_wherever_she_stands(monkeypatch):
 
 
 def test_noise_is_nobody_and_a_walker_in_her_box_is_somebody():
-    network, real = pretrained.load("studio-laptop-wild"), Path(__file__).parents[1]
-    noise = torch.randint(0, 256, (4, 3, 300, 400), dtype=torch.uint8)
+    network, real = pretrained.load("studio-laptop-anywhere"), Path(__file__).parents[1]
+    noise = torch.randint(0, 256, (2, 3, 300, 400), dtype=torch.uint8)
     assert not any(first_look(image, network).somebody for image in noise)
     image = read_image(real / "book/images/real/walking.jpg")
     at = read_joints(real / "book/images/real/walking.json").joints[0]
@@ -502,9 +502,20 @@ HEIGHTS = ([0.9, 0.3, 0.4], [0.3, 0.9, 0.4], [0.3, 0.3, 0.9])
 def test_a_photograph_without_anybody_is_doubted(files, monkeypatch, capsys):
     at = torch.cat([10 + 44 * torch.rand(1, 17, 2), torch.zeros(1, 17, 1)], -1)
     looks(monkeypatch, repeat(0.05), at)
-    assert main(["predict", "photo.png", "--weights", "studio-tiny", "--json", "a.json"]) == 0
+    photo = ["predict", "photo.png", "--weights", "studio-tiny", "--json", "a.json"]
+    assert main(photo) == 2
+    assert "photo.png: nobody was found in it; give --box" in capsys.readouterr().err
+    assert not Path("a.json").exists()
+    assert main([*photo, "--box", "100,50,80,80"]) == 0
     assert "hardly a trace of a person" in capsys.readouterr().err
-    assert "found by studio-tiny in 3 looks" in of_schema("prediction.json", "a.json")["box_source"]
+    looks(monkeypatch, repeat(0.3), at)
+    assert main(photo) == 0
+    assert "perhaps nobody" in capsys.readouterr().err
+    assert of_schema("prediction.json", "a.json")["box_source"] == "found by studio-tiny"
+    looks(monkeypatch, repeat(0.6), at)
+    assert main(photo) == 0
+    assert "perhaps nobody" not in capsys.readouterr().err
+    looks(monkeypatch, repeat(0.05), at)
     film = ["walk.mp4", "--lift", "lift.safetensors", "--weights", "studio-tiny"]
     assert main(["predict", *film, "--json", "b.json"]) == 2
     error = capsys.readouterr().err

@@ -185,7 +185,7 @@ def predicted(capsys, *arguments, joints2d=None):
     return json.loads(Path("out.json").read_text()), capsys.readouterr().err
 
 
-def test_the_focal_length_is_taken_unless_one_is_given(here, capsys):
+def test_the_focal_length_is_taken_unless_one_is_given(here, everybody, capsys):
     with_focal("phone.jpg", (400, 400), 28)
     content, notes = predicted(capsys, "phone.jpg", joints2d=joints())
     assert content["camera_px"][0] == pytest.approx(28 / 43.27 * 400 * 2**0.5, abs=0.01)
@@ -229,7 +229,13 @@ def test_doubts_about_joints_are_said(here, capsys):
     assert "confidence 0.0" in notes  # the network is not trained
 
 
-def test_doubts_are_in_the_record_and_on_the_page(here, capsys):
+@pytest.fixture
+def everybody(monkeypatch):
+    """An untrained network sees somebody."""
+    monkeypatch.setattr("volpose.lift.picture.SOMEBODY", 0.0)
+
+
+def test_doubts_are_in_the_record_and_on_the_page(here, everybody, capsys):
     content, told = predicted(capsys, "photo.png", "--weights", "look.safetensors")
     assert content["notes"]
     assert all(note in told for note in content["notes"])
@@ -245,7 +251,7 @@ def test_doubts_are_in_the_record_and_on_the_page(here, capsys):
         assert '<ul class="doubts"' not in Path("page.html").read_text()
 
 
-def test_without_a_box_the_answer_is_called_a_guess(here, capsys):
+def test_without_a_box_the_answer_is_called_a_guess(here, everybody, capsys):
     words = "give --box X,Y,W,H, 2D joints with --joints2d FILE, or --detect"
     assert words in predicted(capsys, "photo.png", "--weights", "look.safetensors")[1]
     box = ["--box", "0,0,400,400"]

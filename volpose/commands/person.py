@@ -17,6 +17,7 @@ from volpose.skeleton import H36M_17
 WEIGHTS, LIFT = "studio-laptop-anywhere", "lift-mocap"  # unless others are named
 REMEDIES = "give --box X,Y,W,H, 2D joints with --joints2d FILE, or --detect"
 GUESS = f"nobody said where the person is, so the answer is a guess; {REMEDIES}"
+UNSURE = "what was found is faint, as walls and shadows are"
 UPRIGHT = "px are those of the upright picture, turned as its EXIF tag or the video's says"
 OUTSIDE = 0.15  # share of the joints
 # Mean confidence of `lift-mocap`. Of the joints in `book/images/real/walk.json`, and of the true

@@ -20,6 +20,8 @@ from volpose.commands.film import predict_film
 from volpose.commands.person import (
     GUESS,
     LIFT,
+    REMEDIES,
+    UNSURE,
     WEIGHTS,
     check_count,
     check_in_picture,
@@ -35,8 +37,8 @@ from volpose.detect import Detector
 from volpose.lift.faults import Found
 from volpose.lift.formats import joints_of, read_joints
 from volpose.lift.lifter import Lifter
-from volpose.lift.picture import LOOKS, SOMEBODY, first_look, lift_picture
-from volpose.predict import APPLE, Prediction, camera_of_file, predict, read_image
+from volpose.lift.picture import FOUND, SOMEBODY, first_look, lift_picture
+from volpose.predict import APPLE, Prediction, camera_for, camera_of_file, predict, read_image
 from volpose.storage import complete_or_absent
 from volpose.video import is_video
 
@@ -214,14 +216,19 @@ def _looking(options: argparse.Namespace) -> Callable[[int, Path], Prediction]:
         image = read_image(path)
         camera, told = _camera(options, path, image)
         box, notes = options.box, []
+        camera_for(camera, image.shape[2], image.shape[1])  # a bad one is refused before the search
         if not box:
-            square = first_look(image, network).box
-            (x, y), side = (square.center - square.side / 2).tolist(), float(square.side)
+            seen = first_look(image, network)
+            if not seen.somebody:
+                raise ValueError(f"{path}: nobody was found in it; {REMEDIES}")
+            (x, y), side = (seen.box.center - seen.box.side / 2).tolist(), float(seen.box.side)
             box, notes = (x, y, side, side), [GUESS]
+            if seen.height < FOUND:
+                notes.append(f"perhaps nobody: {UNSURE}")
         result = predict(image, network, box, camera, weights)
         if not options.box:
-            result = replace(result, box_source=f"found by {weights} in {LOOKS} looks")
-        if float(result.confidence.mean()) < SOMEBODY:
+            result = replace(result, box_source=f"found by {weights}")
+        elif float(result.confidence.mean()) < SOMEBODY:
             notes.append("hardly a trace of a person; expected one who fills the box")
         camera_source = told or result.camera_source
         return replace(result, camera_source=camera_source, notes=tuple(notes))
