@@ -19,6 +19,7 @@ from volpose.animate import rest_directions
 from volpose.camera import Camera
 from volpose.commands import film as film_command
 from volpose.commands import predict
+from volpose.crop import Box
 from volpose.decode import limb_lengths
 from volpose.estimator import Estimator
 from volpose.lift import film as films
@@ -27,7 +28,7 @@ from volpose.lift.film import lift_film
 from volpose.lift.formats import FORMATS, joints_of, read_joints
 from volpose.lift.heatmaps import framed
 from volpose.lift.lifter import Lifter, Placed
-from volpose.lift.picture import first_look, lift_picture, own_joints, windows
+from volpose.lift.picture import Look, first_look, lift_picture, own_joints, windows
 from volpose.metrics import root_relative
 from volpose.network import NetworkConfig
 from volpose.plot.frames import draw_on_picture
@@ -451,18 +452,23 @@ def test_of_a_few_looks_the_best_is_taken(monkeypatch):
 
 @pytest.mark.parametrize("size", [(300, 300), (1920, 1080), (480, 3000)])
 def test_windows_of_all_sizes_lie_all_over_the_picture(size):
-    square = torch.tensor(size) / max(size)
-    low, high = 0.5 - square / 2, 0.5 + square / 2  # of the picture in the square around it
-    found = windows(*size)
-    centers = torch.stack([center for center, _ in found])
-    sides = torch.stack([side for _, side in found])
-    assert ((centers >= low - 1e-6) & (centers <= high + 1e-6)).all()
-    for point in low + (high - low) * torch.rand(50, 2):
+    high, found = torch.tensor(size, dtype=torch.float32), windows(*size)
+    centers, sides = (torch.stack([getattr(w, k) for w in found]) for k in ("center", "side"))
+    assert ((centers >= 0) & (centers <= high)).all()
+    for point in high * torch.rand(50, 2):
         for side in sides.unique():
+            least = torch.minimum(high - side / 2, point.clamp_min(float(side) / 2))
+            nearest = torch.where(high > side, least, high / 2)
             some = centers[sides == side]
-            least = torch.minimum(high - side / 2, torch.maximum(low + side / 2, point))
-            nearest = torch.where(square > side, least, torch.tensor(0.5))
             assert ((some - nearest).abs() <= 0.16 * side).all(-1).any()
+
+
+def test_a_look_does_not_leave_the_picture():
+    joints = torch.stack([torch.linspace(-60, -20, 17), torch.linspace(10, 50, 17)], -1)
+    seen = Look(joints, torch.ones(17), Box(torch.tensor([20.0, 30.0]), torch.tensor(90.0)))
+    assert seen.around(100, 100) is seen.box
+    assert seen.around().center[0] == pytest.approx(-40)
+    assert Look(joints + 60, seen.sure, seen.box).around(100, 100).side == pytest.approx(50)
 
 
 def test_a_person_is_found_wherever_she_stands(monkeypatch):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from volpose.crop import Box, crop_person, to_image
 from volpose.estimator import Estimator
@@ -117,11 +118,20 @@ class Look(NamedTuple):
         """
         return self.height * float(self.around().overlap(self.box))
 
-    def around(self) -> Box:
-        """The box around the joints that are sure; the same box if they are hardly any."""
+    def around(self, width: float = math.inf, height: float = math.inf) -> Box:
+        """The box around the joints that are sure.
+
+        Returns:
+            The same box if they are hardly any, or if their middle is not in a picture of
+            ``width`` and ``height`` px.
+        """
         known = self.joints[self.sure > SURE]
         apart = known.amax(0) - known.amin(0) if len(known) else self.joints.new_zeros(2)
-        return Box.around(known) if float(apart.max()) > 1 else self.box
+        if float(apart.max()) <= 1:
+            return self.box
+        box = Box.around(known)
+        inside = (box.center >= 0) & (box.center <= box.center.new_tensor([width, height]))
+        return box if math.isinf(width) or bool(inside.all()) else self.box
 
 
 def look(image: UInt8[Tensor, "3 height width"], estimator: Estimator, box: Box) -> Look:
@@ -145,40 +155,35 @@ def first_look(
         Of all looks the one with the most `trust`.
     """
     height, width = image.shape[-2:]
+    boxes, scale = [], 1.0
     if box:
         boxes = [Box.from_corner(*map(float, box))]
-        whole, picture = None, image
     else:  # in a small copy, or cutting the windows out would take longer than looking
-        whole = Box.from_corner(0, 0, width, height)
-        size = max(estimator.config.image_size, min(SMALL, height, width))
-        picture = crop_person(image, whole, size)
-        boxes = [Box(*(part * size for part in window)) for window in windows(width, height)]
-    latest = sorted(_looks(picture, estimator, boxes), key=lambda seen: seen.trust)[-CLOSER:]
+        scale = min(1.0, SMALL / max(width, height))
+        size = [max(1, round(scale * side)) for side in (height, width)]
+        image = interpolate(image[None] / 255, size, mode="bilinear", antialias=True)[0]
+        height, width = size
+        boxes = windows(width, height)
+    latest = sorted(_looks(image, estimator, boxes), key=lambda seen: seen.trust)[-CLOSER:]
     looks = latest
     for _ in range(LOOKS - 1):
-        latest = _looks(picture, estimator, [seen.around() for seen in latest])
+        latest = _looks(image, estimator, [seen.around(width, height) for seen in latest])
         looks = looks + latest
     found = max(looks, key=lambda seen: seen.trust)
-    if whole is None:
-        return found
-    scale = whole.side / size
-    box = Box(to_image(found.box.center[None], whole, size)[0], found.box.side * scale)
-    return Look(to_image(found.joints, whole, size), found.sure, box)
+    place = Box(found.box.center / scale, found.box.side / scale)
+    return Look(found.joints / scale, found.sure, place)
 
 
-def windows(width: int, height: int) -> list[tuple[Tensor, Tensor]]:
-    """Center (2) and side () of squares of all sizes all over a picture.
-
-    Both are in units of the picture's longer side, in the square around the picture.
-    """
-    found, sides = [], torch.tensor([width, height]) / max(width, height)
-    for side in SIDES:
-        axes = []
-        for extent in sides.tolist():
+def windows(width: int, height: int) -> list[Box]:
+    """Squares of all sizes all over a picture, px."""
+    found = []
+    for part in SIDES:
+        side, axes = part * max(width, height), []
+        for extent in (width, height):
             room = max(0.0, extent - side)
-            axes.append(torch.linspace(-room / 2, room / 2, math.ceil(room / (STEP * side)) + 1))
-        centers = torch.cartesian_prod(*axes) + 0.5
-        found += [(center, torch.tensor(side)) for center in centers]
+            steps = math.ceil(room / (STEP * side)) + 1
+            axes.append(torch.linspace(-room / 2, room / 2, steps) + extent / 2)
+        found += [Box(center, torch.tensor(side)) for center in torch.cartesian_prod(*axes)]
     return found
 
 
@@ -220,7 +225,7 @@ def own_joints(
     for image in frames:
         seen = look(image, estimator, around) if around else first_look(image, estimator, box)
         if seen.somebody:
-            around = seen.around()
+            around = seen.around(image.shape[2], image.shape[1])
         joints.append(seen.joints)
         sure.append(seen.sure if seen.somebody else torch.zeros_like(seen.sure))
     if not joints:
