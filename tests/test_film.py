@@ -466,9 +466,9 @@ def test_windows_of_all_sizes_lie_all_over_the_picture(size):
 def test_a_look_does_not_leave_the_picture():
     joints = torch.stack([torch.linspace(-60, -20, 17), torch.linspace(10, 50, 17)], -1)
     seen = Look(joints, torch.ones(17), Box(torch.tensor([20.0, 30.0]), torch.tensor(90.0)))
-    assert seen.around(100, 100) is seen.box
+    assert seen.next_box(100, 100) is seen.box
     assert seen.around().center[0] == pytest.approx(-40)
-    assert Look(joints + 60, seen.sure, seen.box).around(100, 100).side == pytest.approx(50)
+    assert Look(joints + 60, seen.sure, seen.box).next_box(100, 100).side == pytest.approx(50)
 
 
 def test_a_person_is_found_wherever_she_stands(monkeypatch):

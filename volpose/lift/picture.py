@@ -118,20 +118,17 @@ class Look(NamedTuple):
         """
         return self.height * float(self.around().overlap(self.box))
 
-    def around(self, width: float = math.inf, height: float = math.inf) -> Box:
-        """The box around the joints that are sure.
-
-        Returns:
-            The same box if they are hardly any, or if their middle is not in a picture of
-            ``width`` and ``height`` px.
-        """
+    def around(self) -> Box:
+        """The box around the joints that are sure; the same box if they are hardly any."""
         known = self.joints[self.sure > SURE]
         apart = known.amax(0) - known.amin(0) if len(known) else self.joints.new_zeros(2)
-        if float(apart.max()) <= 1:
-            return self.box
-        box = Box.around(known)
-        inside = (box.center >= 0) & (box.center <= box.center.new_tensor([width, height]))
-        return box if math.isinf(width) or bool(inside.all()) else self.box
+        return Box.around(known) if float(apart.max()) > 1 else self.box
+
+    def next_box(self, width: int, height: int) -> Box:
+        """`around`; the same box if the middle of that is not in the picture."""
+        box = self.around()
+        x, y = box.center.tolist()
+        return box if 0 <= x <= width and 0 <= y <= height else self.box
 
 
 def look(image: UInt8[Tensor, "3 height width"], estimator: Estimator, box: Box) -> Look:
@@ -167,7 +164,7 @@ def first_look(
     latest = sorted(_looks(image, estimator, boxes), key=lambda seen: seen.trust)[-CLOSER:]
     looks = latest
     for _ in range(LOOKS - 1):
-        latest = _looks(image, estimator, [seen.around(width, height) for seen in latest])
+        latest = _looks(image, estimator, [seen.next_box(width, height) for seen in latest])
         looks = looks + latest
     found = max(looks, key=lambda seen: seen.trust)
     place = Box(found.box.center / scale, found.box.side / scale)
@@ -211,7 +208,7 @@ def own_joints(
     Args:
         frames: RGB.
         estimator: the network, of 17 joints.
-        box: x, y, width, height of the person in the first frame, px; the whole frame without it.
+        box: x, y, width, height of the person in the first frame, px; without it she is looked for.
 
     Returns:
         Joints (frames, 17, 2), px, and the heights of their peaks; zeros where nobody was seen.
@@ -225,7 +222,7 @@ def own_joints(
     for image in frames:
         seen = look(image, estimator, around) if around else first_look(image, estimator, box)
         if seen.somebody:
-            around = seen.around(image.shape[2], image.shape[1])
+            around = seen.next_box(image.shape[2], image.shape[1])
         joints.append(seen.joints)
         sure.append(seen.sure if seen.somebody else torch.zeros_like(seen.sure))
     if not joints:
