@@ -61,7 +61,8 @@ def coarse_to_fine_targets(
             targets: centers rounded, sigma 3.25 cut at 6 cells in x and y, its own width in z.
         annotated: False where a joint has no label.
         beside: what a joint teaches whose x or y lies outside the grid: "masked", nothing; "empty",
-            as in the released code, that it is not there: its volume is zero.
+            that it is not there: its volume is zero. (The released code does the latter, and leaves
+            the rim of a blob that reaches into the grid.)
 
     Returns:
         A list of `GaussianTarget`, one for each entry of ``z_bins``. A joint outside the grid is
