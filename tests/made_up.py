@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from volpose.reproduce.measure import missing
-from volpose.reproduce.plan import equal_time_runs, rate_runs, row_runs
+from volpose.reproduce.plan import equal_time_runs, long_runs, rate_runs, row_runs
 from volpose.reproduce.tables import TABLE_ROWS, TABLES
 from volpose.skeleton import H36M_17
 
@@ -65,4 +65,5 @@ def made_up(folder, table, preset="laptop", setting="hard", seeds=3):
     if not costs.exists():
         costs.write_text(json.dumps({"steps": steps}))
     write(equal_time_runs(preset, setting, table, seeds, folder))
+    write(long_runs(preset, setting, rows, seeds, folder))
     return folder

@@ -123,7 +123,7 @@ def test_the_questions_are_asked_and_the_lookup_is_made_once(toy, tmp_path, monk
     monkeypatch.setattr(MEASURE, "judged", judged)
     monkeypatch.setattr(MEASURE, "prepare_process", lambda threads: None)
     monkeypatch.setattr(PLAN, "CURVE_SHARES", (0.5, 2.0))
-    monkeypatch.setattr(PLAN, "LONGEST_SHARE", 4.0)
+    monkeypatch.setattr(PLAN, "LONGEST_SHARE", 8.0)
     monkeypatch.setattr(PLAN, "CURVE_IMAGES", (8,))
     options = ["--preset", "tiny", "--setting", "default", "--seeds", "2"]
     options += ["--results", str(tmp_path / "results"), "--runs", str(tmp_path / "runs")]
@@ -132,7 +132,9 @@ def test_the_questions_are_asked_and_the_lookup_is_made_once(toy, tmp_path, monk
     rows = ("coordinate-regression", "volume-4", "volume-8", "1-8")
     asked = {f"{row}-seed-{seed}" for row in rows for seed in (0, 1)}
     asked |= {f"{row}-{samples}-samples-seed-0" for row in rows for samples in (16, 64)}
-    asked |= {"volume-4-128-samples-seed-0"}
+    asked |= {f"8-8-seed-{seed}" for seed in (0, 1)}
+    asked |= {f"{row}-128-samples-seed-{seed}" for row in (*rows, "8-8") for seed in (0, 1)}
+    asked |= {"volume-4-256-samples-seed-0"}
     lengths = ("", "-16-samples", "-64-samples")
     halves = [f"{row}{n}" for row in ("decoupled", "decoupled-halves-apart") for n in lengths]
     for seed in (0, 1):

@@ -10,6 +10,7 @@ from volpose.reproduce.tables import ROWS, Row, file_name
 
 # what a run of the comparison sees; a preset's own length would take days for all the rows
 SAMPLES = {"tiny": 6_400, "laptop": 48_000, "paper": 1_240_000}
+LONG = 4  # times as many: do the verdicts stay?
 # where the search for a rate begins; it goes on while the best is at an edge
 RATES = {"tiny": (4e-3, 1e-2), "laptop": (4e-3, 8e-3, 1.6e-2), "paper": (1e-4, 2.5e-4, 6e-4)}
 SETTINGS = ("default", "hard")

@@ -7,7 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from volpose.reproduce.costs import step_seconds
-from volpose.reproduce.experiment import FAMILIES, RATES, RMSPROP, SAMPLES, Experiment, family
+from volpose.reproduce.experiment import (
+    FAMILIES,
+    LONG,
+    RATES,
+    RMSPROP,
+    SAMPLES,
+    Experiment,
+    family,
+)
 from volpose.reproduce.measure import result_of
 from volpose.reproduce.tables import (
     APART,
@@ -15,6 +23,7 @@ from volpose.reproduce.tables import (
     COORDINATE,
     DECOUPLED,
     HALF,
+    NAIVE,
     QUARTER,
     TABLES,
     WHOLE,
@@ -22,8 +31,9 @@ from volpose.reproduce.tables import (
 
 HALVES = (DECOUPLED.name, APART.name)
 CURVES = (COORDINATE.name, HALF.name, WHOLE.name, COARSE_TO_FINE.name)  # over length, one seed
-QUESTIONED = (*CURVES, QUARTER.name, *HALVES)
-CURVE_SHARES = (0.25, 0.5, 2.0, 4.0)  # of the usual samples
+LONGER = (*CURVES, NAIVE.name)  # once more with `LONG` times the samples, all seeds
+QUESTIONED = (*LONGER, QUARTER.name, *HALVES)
+CURVE_SHARES = (0.25, 0.5, 2.0)  # of the usual samples
 LONGEST_SHARE = 8.0  # only of the row that costs least: where does its curve bend?
 HALVES_SHARES = (0.5, 2.0)  # with all seeds, for what lies between the halves' rows is little
 CURVE_IMAGES = (1_000, 3_000, 10_000)
@@ -118,15 +128,23 @@ def equal_time_runs(
     ]
 
 
+def long_runs(
+    preset: str, setting: str, rows: Iterable[str], seeds: int, results: Path
+) -> list[Experiment]:
+    """Those of the rows that are trained once more, with `LONG` times the samples."""
+    usual = row_runs(preset, setting, [row for row in rows if row in LONGER], seeds, results)
+    return [longer for run in usual for longer in _as_long(run, [LONG])]
+
+
 def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[Experiment]:
     """What the paper does not show: other targets, other training, more and fewer pictures."""
-    found = []
+    found = long_runs(preset, setting, LONGER, seeds, results)
     for run in row_runs(preset, setting, QUESTIONED, seeds, results):
         if run.row == COARSE_TO_FINE.name:
             found += _changed(run, results)
         if run.row in HALVES:
             found += _as_long(run, HALVES_SHARES)
-        elif run.seed == 0 and run.row in CURVES:
+        if run.seed == 0 and run.row in CURVES:
             found += _as_long(
                 run, (*CURVE_SHARES, *([LONGEST_SHARE] if run.row == HALF.name else []))
             )

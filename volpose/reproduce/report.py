@@ -10,6 +10,7 @@ from volpose.reproduce.summary import BUDGETS, Finding, Line, Summary
 from volpose.reproduce.tables import ROWS, TABLES
 
 NOTHING = "-"
+ALWAYS = ("samples", "time")  # what all rows of a table are to have
 SIGNS = {"holds": "yes", "does not hold": "no", "cannot tell": "?"}
 
 
@@ -17,24 +18,27 @@ def report(summary: Summary) -> str:
     """The rows, then what the paper concludes from them and whether it holds.
 
     MPJPE in mm; the intervals are of the mean over seeds. "Equal time" gives every row the CPU
-    time of one of them.
+    time of one of them. What only some rows have, a longer training, is shown as soon as it
+    decides about a claim.
     """
     head = [f"{summary.title}", f"{summary.preset} preset, {summary.setting} studio; MPJPE mm"]
-    rows = [("", "paper", "equal samples", "equal time", "seeds", "parameters", "training s")]
-    rows += [_row(line, summary.seconds) for line in summary.lines]
+    shown = [b for b in BUDGETS if b in ALWAYS or _shown(summary.findings, b)]
+    words = (BUDGETS[budget] for budget in shown)
+    rows = [("", "paper", *words, "seeds", "parameters", "training s")]
+    rows += [_row(line, shown, summary.seconds) for line in summary.lines]
     parts = ["\n".join(head), aligned(rows), *_actions(summary)]
     named = (("the paper says", summary.findings), ("difference by action", summary.actions))
     for name, findings in named:
         for budget in BUDGETS:
             if _shown(findings, budget):
-                parts.append(_findings(f"{name}, equal {budget}", findings, budget))
+                parts.append(_findings(f"{name}, {BUDGETS[budget]}", findings, budget))
     parts.append(_rule(summary))
     return "\n\n".join(parts)
 
 
 def _shown(findings: Sequence[Finding], budget: str) -> bool:
-    """Equal samples always, equal time as soon as there is a pair."""
-    known = budget == BUDGETS[0] or any(f.differences[budget] for f in findings)
+    """Equal samples always, the others as soon as there is a pair."""
+    known = budget == ALWAYS[0] or any(f.differences[budget] for f in findings)
     return bool(findings) and known
 
 
@@ -45,7 +49,7 @@ def _actions(summary: Summary) -> list[str]:
         if not _shown(summary.actions, budget):
             continue
         both = summary.lines[:2]
-        top = (f"error by action, equal {budget}", *(f"{x.label}, paper" for x in both))
+        top = (f"error by action, {BUDGETS[budget]}", *(f"{x.label}, paper" for x in both))
         rows = [(*top, *(f"{x.label}, ours" for x in both))]
         for action, papers in summary.paper_actions.items():
             ours = (_text(x.action_error(budget, action)) for x in both)
@@ -95,7 +99,7 @@ def late_rows(summary: Summary) -> str:
         ]
         if rows:
             words = (
-                f"equal {budget}: hardly learned, so above {summary.begins:.1f} mm: "
+                f"{BUDGETS[budget]}: hardly learned, so above {summary.begins:.1f} mm: "
                 f"{', '.join(rows)}; with them a verdict is about training that fails"
             )
             told.append(textwrap.fill(words, 88, subsequent_indent="    "))
@@ -116,8 +120,8 @@ def _rule(summary: Summary) -> str:
         made = sum(f.verdict(budget) != "cannot tell" for f in asked)
         if made:
             lines.append(
-                f"equal {budget}: {sum(summary.surviving(budget))} of {made} verdicts are left if "
-                f"all {len(asked)} claims are judged together (Holm)"
+                f"{BUDGETS[budget]}: {sum(summary.surviving(budget))} of {made} verdicts are left "
+                f"if all {len(asked)} claims are judged together (Holm)"
             )
     return "\n".join(lines)
 
@@ -127,7 +131,7 @@ def readings(readings: Mapping[str, Summary], budget: str = "samples") -> str:
 
     Args:
         readings: name of a reading -> of `volpose.reproduce.summary.summarize`, all of one table.
-        budget: "samples" or "time".
+        budget: one of `volpose.reproduce.summary.BUDGETS`.
 
     Returns:
         A line for each claim: which row is to be below which, and for each reading the difference
@@ -152,7 +156,7 @@ def gaps(summary: Summary) -> str:
     itself: equal time may have been given fewer seeds than equal samples. A row that belongs to
     another table as well may have more seeds, for that one's sake; nothing is missing then.
     """
-    seeds = {budget: _seeds(summary, budget) for budget in BUDGETS}
+    seeds = {budget: _seeds(summary, budget) for budget in ALWAYS}
     shared = {line.label for line in summary.lines if _tables_with(line.row.name) > 1}
     most = {
         budget: max(n for label, n in have.items() if label not in shared)
@@ -163,11 +167,11 @@ def gaps(summary: Summary) -> str:
         return f"{where}: no runs yet"
     lacking = [
         f"{label} {have} of {most[budget]} (equal {budget})"
-        for budget in BUDGETS
+        for budget in ALWAYS
         for label, have in seeds[budget].items()
         if have < most[budget]
     ]
-    lacking += [f"all rows (equal {budget})" for budget in BUDGETS if not most[budget]]
+    lacking += [f"all rows (equal {budget})" for budget in ALWAYS if not most[budget]]
     if lacking:
         words = f"{where}: seeds missing: {', '.join(lacking)}"
     elif len(set(most.values())) == 1:
@@ -198,9 +202,9 @@ def _counted(seeds: int) -> str:
     return "1 seed" if seeds == 1 else f"{seeds} seeds"
 
 
-def _row(line: Line, trainings: dict[str, float]) -> tuple[str, ...]:
-    errors = [line.error(budget) for budget in BUDGETS]
-    seeds = "/".join(str(len(line.errors[budget])) for budget in BUDGETS)
+def _row(line: Line, budgets: Sequence[str], trainings: dict[str, float]) -> tuple[str, ...]:
+    errors = [line.error(budget) for budget in budgets]
+    seeds = "/".join(str(len(line.errors[budget])) for budget in budgets)
     paper = NOTHING if line.row.paper_mm is None else f"{line.row.paper_mm:.2f}"
     count = NOTHING if line.parameters is None else f"{line.parameters / 1e6:.2f} M"
     seconds = trainings.get(line.row.name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from volpose.recipe import PRESETS
 from volpose.reproduce.costs import step_seconds
-from volpose.reproduce.experiment import SAMPLES
+from volpose.reproduce.experiment import LONG, SAMPLES
 from volpose.reproduce.intervals import Interval, paired, surviving, verdict
 from volpose.reproduce.learned import hardly_learned, learning_begins
 from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, at_depth, file_name
@@ -16,7 +16,11 @@ from volpose.storage import read_json
 
 METRIC = "MPJPE mm"
 DECODER = "peak"  # with which `volpose.reproduce.measure.judged` evaluates
-BUDGETS = ("samples", "time")
+BUDGETS = {  # what is kept equal -> how tables call it
+    "samples": "equal samples",
+    "time": "equal time",
+    "long": f"{LONG} x samples",
+}
 
 
 def _over(errors: dict[int, float]) -> Interval | None:
@@ -184,10 +188,12 @@ def runs_of(
         row: its name.
         preset: whose depths the runs have.
         runs: of `load`.
-        budget: "samples" or "time".
-        clock: the row of which both budgets are the same runs.
+        budget: one of `BUDGETS`.
+        clock: the row of which "samples" and "time" are the same runs.
     """
     stem = file_name(ROWS[row].label(PRESETS[preset].network.z_bins[-1]))
+    if budget == "long":
+        stem += f"-{LONG * SAMPLES[preset]}-samples"
     stem += "-equal-time-seed-" if budget == "time" and row != clock else "-seed-"
     return {
         int(name.removeprefix(stem)): result

@@ -98,7 +98,7 @@ STACKED = tuple(
 )
 DECOUPLED = Row("decoupled", "decoupled", (1, 64), 78.10)
 APART = Row("decoupled, halves apart", "decoupled", (1, 64), None, apart=True)
-COARSE_TO_FINE = next(row for row in STACKED if row.z_bins == (1, 64))
+NAIVE, COARSE_TO_FINE = (next(r for r in STACKED if r.z_bins == z) for z in ((64, 64), (1, 64)))
 
 TABLES = {
     "table1": Table(
