@@ -1,5 +1,8 @@
 """What the studio writes: splits that survive an interruption, and Human3.6M's layout."""
 
+import json
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from PIL import Image
 from volpose.studio import CachedSplit, Studio, write_h36m, write_split
 from volpose.studio import cache as cache_module
 from volpose.studio.look import FRAME_HEIGHT, FRAME_WIDTH
+from volpose.studio.variation import Variation
 
 
 def test_cache_resumes_where_it_was_stopped(tmp_path, monkeypatch):
@@ -61,6 +65,21 @@ def test_cache_refuses_what_is_not_its_own(tmp_path):
         write_split(studio, tmp_path / "b", workers=0)
     with pytest.raises(FileNotFoundError, match="holds no split"):
         CachedSplit(tmp_path / "b")
+
+
+def test_a_split_of_an_older_version_is_not_rendered_again(tmp_path):
+    studio = Studio("test", size=16, count=15)
+    write_split(studio, tmp_path, workers=0, progress=False)
+    header = tmp_path / "studio.json"
+    old = json.loads(header.read_text())
+    del old["variation"]["astray"]
+    header.write_text(json.dumps(old))
+    before = (tmp_path / "images.npy").stat().st_mtime_ns
+    assert len(write_split(studio, tmp_path, workers=0, progress=False)) == 15
+    assert (tmp_path / "images.npy").stat().st_mtime_ns == before
+    astray = replace(Variation.named("default", 16), astray=0.4)
+    with pytest.raises(ValueError, match="another configuration; variation differs"):
+        write_split(Studio("test", size=16, count=15, variation=astray), tmp_path, workers=0)
 
 
 def test_h36m_layout_is_consistent(tmp_path):

@@ -10,6 +10,7 @@ import torch
 
 from volpose.studio.actions import ACTIONS
 from volpose.studio.look import SUBJECTS
+from volpose.studio.variation import Variation
 
 HEADER, IMAGES, LABELS, PARTS = "studio.json", "images.npy", "labels.npz", "parts"
 LABEL_NAMES = {"pose", "focal", "center", "rotation", "position", "box_center", "box_side"}
@@ -17,7 +18,7 @@ LABEL_NAMES |= {"subject", "action"}
 
 
 def read_header(folder: Path) -> dict:
-    """The configuration of a split.
+    """The configuration of a split; dials that an older version did not know are at rest.
 
     Raises:
         ValueError: the file is damaged.
@@ -30,6 +31,8 @@ def read_header(folder: Path) -> dict:
         found
     ):
         raise ValueError(f"{folder / HEADER}: not the header of a split")
+    if isinstance(found["variation"], dict):
+        found["variation"] = Variation().to_json() | found["variation"]
     return found
 
 
