@@ -145,7 +145,8 @@ def test_which_way_is_up_reaches_the_network(film, found, lifter, monkeypatch):
     lift_film(found, film.camera[0], lifter, FPS, up=torch.tensor([0.0, -2.0, 0.0]))
     assert told[0] is None
     camera = Camera(film.camera[0].focal, film.camera[0].center)
-    _, view, _ = framed(found, camera, lifter.grid.crop_size)
+    calm = films.calm_joints(found, torch.ones(FRAMES, dtype=torch.bool), FPS)
+    _, view, _ = framed(calm, camera, lifter.grid.crop_size)
     torch.testing.assert_close(told[1], -view.rotation[..., 1])
     with pytest.raises(ValueError, match="up must be a direction"):
         lift_film(found, film.camera[0], lifter, FPS, up=torch.zeros(3))
@@ -183,6 +184,29 @@ def test_a_gap_takes_its_time(film, found, lifter, monkeypatch):
     whole = lift_film(Found(glide, sure), camera, lifter, FPS)
     gone = lift_film(Found(glide, found.confidence), camera, lifter, FPS)
     torch.testing.assert_close(whole.joints_px, gone.joints_px, atol=0.3, rtol=0)
+
+
+def test_joints_hear_the_frames_around_before_they_are_lifted(film, found):
+    seen = torch.ones(FRAMES, dtype=torch.bool)
+    wrist, knee = H36M_17.index("left_wrist"), H36M_17.index("left_knee")
+    dice = torch.Generator().manual_seed(0)
+    still = found.joints[:1].expand_as(found.joints)
+    noisy = still + 5 * torch.randn(found.joints.shape, generator=dice)
+    sure = found.confidence.clone()
+    sure[5, wrist] = 0  # for one frame
+    sure[2:, knee] = 0  # for good
+    noisy[5, wrist], noisy[2:, knee] = torch.nan, 1e6
+    calm = films.calm_joints(Found(noisy, sure), seen, 60.0)
+    given = sure > 0
+    off = [(j - still)[given].norm(dim=-1).mean() for j in (noisy, calm.joints)]
+    assert off[1] < 0.6 * off[0]
+    assert (calm.joints[5, wrist] - still[5, wrist]).norm() < 20
+    assert 0.5 < calm.confidence[5, wrist] < 1
+    assert calm.confidence[:3, knee].tolist() == [1, 1, pytest.approx(0.5, abs=0.3)]
+    assert (calm.confidence[8:, knee] == 0).all()
+    assert (calm.joints[:2, knee] - still[:2, knee]).norm(dim=-1).max() < 20
+    untouched = films.calm_joints(found, seen, 1e-3)  # frames too far apart to hear each other
+    torch.testing.assert_close(untouched.joints, found.joints)
 
 
 @pytest.mark.parametrize("parts", [("knee", "ankle", "hip"), ("shoulder", "elbow", "wrist"), ("",)])

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import sys
+from math import hypot
 from pathlib import Path
 
 import torch
@@ -27,7 +28,7 @@ from triangulate import agree, reprojection
 from volpose import __version__
 from volpose.camera import Camera
 from volpose.lift.cameras import turned_to
-from volpose.lift.film import CALM, lift_film
+from volpose.lift.film import CALM, TREMBLE, lift_film
 from volpose.lift.formats import to_h36m
 from volpose.lift.lifter import Lifted, Lifter, lift
 from volpose.metrics import mpjpe, pa_mpjpe, procrustes_align, root_relative
@@ -41,6 +42,7 @@ LEGS, ARMS = ("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")
 OWN = [j for j, name in enumerate(H36M_17.joints) if name.endswith(LEGS + ARMS)]
 SETS = {"12 joints": OWN, "17 joints": list(range(17))}
 EXAMPLE = ("cam04", 25)  # view and frame of the book's figure
+TWICE = hypot(TREMBLE, CALM)  # s; a film is smoothed before and after it is lifted
 SHOWN = ("MediaPipe", "lifted", "lifted, up known")  # there
 
 
@@ -121,7 +123,7 @@ def methods(
     # landmarks are those of a camera that looks at the person: turned as a lifted pose is
     detector = turned_to(camera, found.joints[:, H36M_17.root]).to_world(landmarks)
     calm = detector.clone()
-    calm[own] = torch.from_numpy(gaussian_filter1d(detector[own].numpy(), CALM * fps, axis=0))
+    calm[own] = torch.from_numpy(gaussian_filter1d(detector[own].numpy(), TWICE * fps, axis=0))
     up = footage.cameras.rotation[view][:, 2]  # the world's z in the camera's frame
     poses = {
         "MediaPipe as it is": landmarks,

@@ -3,8 +3,8 @@
     python tools/sharpen_lift.py mocap:PATH [WEIGHTS]
 
 Writes ``results/refine/WEIGHTS.json``: errors on test subjects whose 2D joints are found with noise
-of 5 px and one joint missing: pose by pose, and in films before a camera that stands still. One
-thread.
+of 5 px and one joint missing: pose by pose, and in films before a camera that stands still, those
+also with no joint missing. One thread.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from volpose.estimator import DECODERS
 from volpose.feed import random_stream
 from volpose.lift.cameras import virtual_cameras
 from volpose.lift.faults import Counted, Found
-from volpose.lift.film import lift_film
+from volpose.lift.film import calm_joints, lift_film
 from volpose.lift.heatmaps import MARGIN, framed
 from volpose.lift.lifter import OWN_ERROR, Lifter, compromise, lift
 from volpose.lift.people import seen_people
@@ -55,7 +55,11 @@ def main(data: str, name: str = "lift-mocap") -> None:
     result = {"weights": name, "volpose": __version__, "hardware": hardware(torch.device("cpu"))}
     result["pictures"] = f"{people.name}, one pose in {EVERY}, noise {NOISE} px, {MISSING} missing"
     result["films"] = f"{len(found)} of {FRAMES} frames at {FPS:.0f}/s, same noise"
-    save(result | pictures(lifter, pose[::EVERY]) | {"film": films(lifter, found)})
+    result |= pictures(lifter, pose[::EVERY])
+    save(
+        result
+        | {"film": films(lifter, found, MISSING), "film, none missing": films(lifter, found, 0)}
+    )
 
 
 def films_of(pose: np.ndarray, action: np.ndarray, frame: np.ndarray) -> list[Tensor]:
@@ -103,7 +107,7 @@ def pictures(lifter: Lifter, pose: Tensor) -> dict:
     }
 
 
-def films(lifter: Lifter, motions: list[Tensor]) -> dict:
+def films(lifter: Lifter, motions: list[Tensor], missing: int) -> dict:
     """What filters in time do and cost; the root's depth from limb lengths, as for a photograph."""
     tally = Tally()
     for number, motion in enumerate(motions):
@@ -113,7 +117,7 @@ def films(lifter: Lifter, motions: list[Tensor]) -> dict:
         camera = Camera(drawn.focal, drawn.center)
         joints = camera.project(truth)
         side = Box.around(joints, MARGIN).side
-        found = Counted(NOISE, MISSING).find(joints, side, generator)
+        found = Counted(NOISE, missing).find(joints, side, generator)
         truth = root_relative(truth)
         for method, work in ways(lifter, found, camera).items():
             pose = tally.time(method, work, FRAMES)
@@ -124,7 +128,7 @@ def films(lifter: Lifter, motions: list[Tensor]) -> dict:
 
 def ways(lifter: Lifter, found: Found, camera: Camera) -> dict[str, Callable[[], Tensor]]:
     """Method -> what gives the film's root-relative poses, mm."""
-    calm = Found(smooth(found.joints), found.confidence)
+    calm = calm_joints(found, torch.ones(len(found.joints), dtype=torch.bool), FPS)
 
     def volumes() -> Tensor:
         return root_relative(filtered(lifter, found, camera))
