@@ -97,7 +97,7 @@ def independent(folder, table, setting):
         line = [row.label(32), "-" if row.paper_mm is None else f"{row.paper_mm:.2f}"]
         line += [mean_and_half(list(found.values())) for found in both]
         line += ["/".join(str(len(found)) for found in both)]
-        line += [f"{runs[0]['parameters'] / 1e6:.2f} M" if runs else "-"]
+        line += [f"{runs[0]['parameters'] / 1e6:.2f}" if runs else "-"]
         line += [training_seconds(folder, row.name)]
         cells.append(line)
     for budget in WORDS:

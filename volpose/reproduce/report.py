@@ -23,8 +23,9 @@ def report(summary: Summary) -> str:
     """
     head = [f"{summary.title}", f"{summary.preset} preset, {summary.setting} studio; MPJPE mm"]
     shown = [b for b in BUDGETS if b in ALWAYS or _shown(summary.findings, b)]
-    words = (BUDGETS[budget] for budget in shown)
-    rows = [("", "paper", *words, "seeds", "parameters", "training s")]
+    above, _, below = zip(*(BUDGETS[budget].rpartition(" ") for budget in shown), strict=True)
+    rows = [("", "", *above, "", "million", "training")]
+    rows += [("", "paper", *below, "seeds", "weights", "s")]
     rows += [_row(line, shown, summary.seconds) for line in summary.lines]
     parts = ["\n".join(head), aligned(rows), *_actions(summary)]
     named = (("the paper says", summary.findings), ("difference by action", summary.actions))
@@ -206,7 +207,7 @@ def _row(line: Line, budgets: Sequence[str], trainings: dict[str, float]) -> tup
     errors = [line.error(budget) for budget in budgets]
     seeds = "/".join(str(len(line.errors[budget])) for budget in budgets)
     paper = NOTHING if line.row.paper_mm is None else f"{line.row.paper_mm:.2f}"
-    count = NOTHING if line.parameters is None else f"{line.parameters / 1e6:.2f} M"
+    count = NOTHING if line.parameters is None else f"{line.parameters / 1e6:.2f}"
     seconds = trainings.get(line.row.name)
     spent = NOTHING if seconds is None else f"{seconds:.0f}"
     return (line.label, paper, *map(_text, errors), seeds, count, spent)
