@@ -123,8 +123,9 @@ class CoarseToFine(nn.Module):
     """Hourglasses in a row; each predicts a volume, deeper ones with more slices.
 
     ``z_bins`` *is* Table 2: (64,) is one hourglass, (64, 64) naive stacking, (1, 2, 4, 64) the
-    paper's best row. Stages are wired as by Newell et al.: input + features + volume, each through
-    a 1x1 convolution. The authors' wider wiring is `volpose.released.ReleasedCoarseToFine`.
+    paper's best row. Stages are wired as by Newell et al.: input + features + volume, the last
+    two through a 1x1 convolution each. The authors' wider wiring is
+    `volpose.released.ReleasedCoarseToFine`.
 
     Args:
         num_joints: J.
