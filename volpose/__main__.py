@@ -1,4 +1,4 @@
-"""The command line: render, train, evaluate, predict.
+"""The command line: predict, evaluate, train, render, bench, data, lift, reproduce.
 
 A mistake of the caller ends in one sentence and exit status 2, never in a traceback.
 """

@@ -26,9 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="studio:test", help=words)
     shared.add_studio(parser)
     shared.add_split(parser)
-    words = "source of the root depth; default: truth, but for kth mean-limbs"
+    words = "source of the root depth; default: truth; for kth: mean-limbs"
     parser.add_argument("--root", choices=ROOTS, help=words)
-    parser.add_argument("--decoder", choices=DECODERS, default="peak")
+    words = "how joints are read off a volume; default: peak; argmax is the paper's"
+    parser.add_argument("--decoder", choices=DECODERS, default="peak", help=words)
     parser.add_argument("--mirror", action="store_true", help="average with the mirror image")
     shared.add_precision(parser)
     parser.add_argument("--json", type=Path, metavar="OUT", help="default: NAME-DATA.json")

@@ -65,7 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detector", type=Path, metavar="FILE", help="--detect with this .task file"
     )
-    words = f"network that finds the person; default: {WEIGHTS}"
+    words = "network for pictures: of a picture it gives the pose, of a video the 2D joints; "
+    words += f"default: {WEIGHTS}"
     parser.add_argument("--weights", metavar="NAME", help=words)
     words = f"network that lifts 2D joints; default: {LIFT}"
     parser.add_argument("--lift", metavar="NAME", help=words)
