@@ -32,7 +32,8 @@ def report(summary: Summary) -> str:
     for name, findings in named:
         for budget in BUDGETS:
             if _shown(findings, budget):
-                parts.append(_findings(f"{name}, {BUDGETS[budget]}", findings, budget))
+                asked = [f for f in findings if budget in ALWAYS or f.differences[budget]]
+                parts.append(_findings(f"{name}, {BUDGETS[budget]}", asked, budget))
     parts.append(_rule(summary))
     return "\n\n".join(parts)
 
