@@ -139,9 +139,17 @@ def test_bad_numbers(capsys, weights):
     refused(capsys)
 
 
+@pytest.fixture
+def ctrl_c():
+    """As at a prompt; a shell's background job ignores Ctrl-C, and these tests may run in one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_stopped_says_so_and_leaves_nothing(
-    number, capsys, tmp_path, monkeypatch
+    number, capsys, tmp_path, monkeypatch, ctrl_c
 ):
     def stopped(_):
         with complete_or_absent(tmp_path / "out.json") as partial:
