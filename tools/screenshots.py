@@ -164,6 +164,8 @@ def main() -> int:
     if program is None:
         parser.error(f"none of {', '.join(BROWSERS)} is installed")
     names = arguments.pages or sorted(p.stem for p in BUILT.glob("*.html"))
+    if lacking := [name for name in names if not (BUILT / f"{name}.html").exists()]:
+        parser.error(f"{BUILT} has no page {', '.join(lacking)}; run make book first")
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
