@@ -20,6 +20,7 @@ from volpose.reproduce.measure import result_of
 from volpose.reproduce.plan import (
     chosen_rate,
     equal_time_runs,
+    half_rate_runs,
     question_runs,
     rate_runs,
     row_runs,
@@ -137,6 +138,35 @@ def test_another_optimizer_has_a_search_of_its_own(tmp_path):
         assert changed.optimizer == "rmsprop"
         rest = {"optimizer": kept.optimizer, "learning_rate": kept.learning_rate}
         assert replace(changed, **rest) == kept
+
+
+def test_half_the_rate_is_asked_only_beside_a_cliff(tmp_path):
+    made_up(tmp_path, "table2")
+    where, found = ("laptop", "hard"), rate_runs("laptop", "hard", ["1-64"], tmp_path)
+    best = chosen_rate(*where, "1-64", tmp_path)
+    files = {run.rate: run.folder(tmp_path) / f"{run.name}.json" for run in found}
+    error = json.loads(files[best].read_text())["mean_of_frames"]["MPJPE mm"]
+
+    def asked(times):
+        for row in FAMILIES.values():  # no family but one may have a say
+            rate = chosen_rate(*where, row, tmp_path)
+            for run in rate_runs(*where, [row], tmp_path) if rate else ():
+                path = run.folder(tmp_path) / f"{run.name}.json"
+                result = json.loads(path.read_text())
+                higher = row == "1-64" and run.rate == 2 * rate
+                kept = error if run.rate == rate else error * (times if higher else 1.2)
+                result["mean_of_frames"]["MPJPE mm"] = kept
+                path.write_text(json.dumps(result))
+        return half_rate_runs(*where, 3, tmp_path)
+
+    assert asked(1.2) == []
+    runs = asked(1.3)
+    assert {(run.row, run.seed) for run in runs} == {
+        (row.name, seed) for row in TABLES["table2"].rows for seed in range(3)
+    }
+    for run in runs:
+        assert run.rate == chosen_rate(*where, run.row, tmp_path) / 2 == run.recipe().learning_rate
+        assert run.name.endswith(f"-half-the-rate-seed-{run.seed}")
 
 
 def test_equal_time_is_samples_in_proportion_to_speed(tmp_path):

@@ -293,7 +293,7 @@ def test_holms_correction_is_that_of_a_plain_loop(tmp_path):
     table = summarize("table2", "laptop", "hard", tmp_path)
     verdicts = [f.verdict("samples") for f in table.findings]
     made, kept = len(verdicts) - verdicts.count("cannot tell"), sum(table.surviving("samples"))
-    line = f"equal samples: {kept} of {made} verdicts are left if all 11 claims"
+    line = f"equal samples: {kept} of {made} verdicts are left if all 13 claims"
     assert (line in report(table)) == (made > 0)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from volpose.recipe import PRESETS
 from volpose.reproduce.dissect import COMPARED
-from volpose.reproduce.experiment import CHANGES, SAMPLES
+from volpose.reproduce.experiment import ASKED, SAMPLES
 from volpose.reproduce.intervals import Interval, paired
 from volpose.reproduce.learned import hardly_learned, learning_begins
 from volpose.reproduce.plan import CURVES
@@ -34,7 +34,7 @@ class Effect:
     """What a change of the training does to the row 1-32, under one decoder.
 
     Attributes:
-        change: one of `volpose.reproduce.experiment.CHANGES`.
+        change: one of `volpose.reproduce.experiment.ASKED`.
         decoder: of `volpose.reproduce.dissect.COMPARED`.
         reached: seed -> MPJPE with the change, mm.
         added: with the change minus without, paired by seed; None without pairs, or if it is late:
@@ -79,7 +79,7 @@ def effects(preset: str, setting: str, results: Path) -> list[Effect]:
         return _errors(COARSE_TO_FINE.name, preset, runs, added, decoder)
 
     found = []
-    for change in CHANGES[1:]:
+    for change in ASKED:
         added = f"-{re.escape(file_name(change))}(?:-\\d+-samples)?"
         usual_reading = errors(added, COMPARED[0])
         late = 2 * len(hardly_learned(usual_reading, begins)) > len(usual_reading)

@@ -9,6 +9,7 @@ from pathlib import Path
 from volpose.reproduce.costs import step_seconds
 from volpose.reproduce.experiment import (
     FAMILIES,
+    HALF_RATE,
     LONG,
     RATES,
     RMSPROP,
@@ -25,6 +26,7 @@ from volpose.reproduce.tables import (
     HALF,
     NAIVE,
     QUARTER,
+    STACKED,
     TABLES,
     WHOLE,
 )
@@ -36,7 +38,8 @@ QUESTIONED = (*LONGER, QUARTER.name, *HALVES)
 CURVE_SHARES = (0.25, 0.5, 2.0)  # of the usual samples
 LONGEST_SHARE = 8.0  # only of the row that costs least: where does its curve bend?
 HALVES_SHARES = (0.5, 2.0)  # with all seeds, for what lies between the halves' rows is little
-CURVE_IMAGES = (1_000, 3_000, 10_000)
+CURVE_IMAGES = (1_000, 3_000, 10_000)  # with all seeds
+CLIFF = 1.25  # twice the rate makes the error so many times as large, or more
 # a picture in a batch of 4 costs about three times as much: the same time, not the same samples
 PAPER_TRAINING_SHARE = 1 / 3
 
@@ -75,6 +78,13 @@ def rate_errors(
     One seed each: a rate that is ahead by less than seeds differ may be ahead by chance.
     """
     return _errors(_search(preset, setting, FAMILIES[family(row)], results, change), results)
+
+
+def beside_cliff(preset: str, setting: str, row: str, results: Path) -> bool | None:
+    """Whether the row's family trains at a rate beside which trainings fail; None until chosen."""
+    errors = rate_errors(preset, setting, row, results)
+    best = chosen_rate(preset, setting, row, results)
+    return None if best is None else errors[2 * best] > CLIFF * errors[best]
 
 
 def _search(preset: str, setting: str, row: str, results: Path, change: str) -> list[Experiment]:
@@ -136,20 +146,29 @@ def long_runs(
     return [longer for run in usual for longer in _as_long(run, [LONG])]
 
 
+def half_rate_runs(preset: str, setting: str, seeds: int, results: Path) -> list[Experiment]:
+    """Table 2 at half of all its rates, if one of them is that of `beside_cliff`."""
+    rows = [row.name for row in STACKED]
+    if not any(beside_cliff(preset, setting, row, results) for row in rows):
+        return []
+    usual = row_runs(preset, setting, rows, seeds, results)
+    return [replace(run, change=HALF_RATE, rate=run.rate / 2) for run in usual]
+
+
 def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[Experiment]:
     """What the paper does not show: other targets, other training, more and fewer pictures."""
     found = long_runs(preset, setting, LONGER, seeds, results)
+    found += half_rate_runs(preset, setting, seeds, results)
     for run in row_runs(preset, setting, QUESTIONED, seeds, results):
         if run.row == COARSE_TO_FINE.name:
             found += _changed(run, results)
+            found += [replace(run, images=images) for images in CURVE_IMAGES]
         if run.row in HALVES:
             found += _as_long(run, HALVES_SHARES)
         if run.seed == 0 and run.row in CURVES:
             found += _as_long(
                 run, (*CURVE_SHARES, *([LONGEST_SHARE] if run.row == HALF.name else []))
             )
-        if run.seed == 0 and run.row == COARSE_TO_FINE.name:
-            found += [replace(run, images=images) for images in CURVE_IMAGES]
     return found
 
 

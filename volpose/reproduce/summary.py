@@ -134,6 +134,7 @@ def summarize(
     results: Path,
     decoder: str = DECODER,
     without: Collection[int] = (),
+    change: str = "",
 ) -> Summary:
     """What the results so far say of a table.
 
@@ -143,6 +144,7 @@ def summarize(
         decoder: of the volumes, one of `volpose.reproduce.dissect.COMPARED`; coordinates have none,
             and stay as they are. Actions are known for the usual one only.
         without: seeds that are left out.
+        change: of all runs, one of `volpose.reproduce.experiment.CHANGES`.
 
     Raises:
         ValueError: a file is not a result.
@@ -156,7 +158,7 @@ def summarize(
     begins = learning_begins(preset, setting, results)
     papers = (plan.actions or {}) if decoder == DECODER else {}
     known = {
-        n: _line(ROWS[n], preset, runs, plan.clock, decoder, begins, papers)
+        n: _line(ROWS[n], preset, runs, plan.clock, decoder, begins, papers, change)
         for n in dict.fromkeys(named)
     }
     depth = PRESETS[preset].network.z_bins[-1]
@@ -180,7 +182,12 @@ def _training_seconds(preset: str, results: Path) -> dict[str, float]:
 
 
 def runs_of(
-    row: str, preset: str, runs: dict[str, dict], budget: str = "samples", clock: str = ""
+    row: str,
+    preset: str,
+    runs: dict[str, dict],
+    budget: str = "samples",
+    clock: str = "",
+    change: str = "",
 ) -> dict[int, dict]:
     """Seed -> result of the usual runs of a row.
 
@@ -190,11 +197,13 @@ def runs_of(
         runs: of `load`.
         budget: one of `BUDGETS`.
         clock: the row of which "samples" and "time" are the same runs.
+        change: as in `summarize`.
     """
-    stem = file_name(ROWS[row].label(PRESETS[preset].network.z_bins[-1]))
-    if budget == "long":
-        stem += f"-{LONG * SAMPLES[preset]}-samples"
-    stem += "-equal-time-seed-" if budget == "time" and row != clock else "-seed-"
+    parts = [ROWS[row].label(PRESETS[preset].network.z_bins[-1])]
+    parts += ["equal time"] if budget == "time" and row != clock else []
+    parts += [change] if change else []
+    parts += [f"{LONG * SAMPLES[preset]} samples"] if budget == "long" else []
+    stem = file_name(" ".join([*parts, "seed "]))
     return {
         int(name.removeprefix(stem)): result
         for name, result in runs.items()
@@ -222,8 +231,9 @@ def _line(
     decoder: str,
     begins: float | None,
     actions: Collection[str],
+    change: str,
 ) -> Line:
-    by_budget = {budget: runs_of(row.name, preset, runs, budget, clock) for budget in BUDGETS}
+    by_budget = {b: runs_of(row.name, preset, runs, b, clock, change) for b in BUDGETS}
     errors = {
         budget: {
             seed: mm
