@@ -15,8 +15,8 @@ LEVELS = [
     "crop targets released metrics augment fused",
     "lift.lines",
     "lift.networks",
-    "losses decode steady network data.samples data data.safe_pickle data.matlab data.rotations",
-    "lift.heatmaps",
+    "losses decode network data.samples data data.safe_pickle data.matlab data.rotations",
+    "lift.heatmaps steady",
     "lift.people",
     "refine animate video detect data.files data.people data.orders data.h36m_names data.resection",
     "data.faults data.bvh data.h36m data.humaneva data.kth data.mpii data.protocols data.videopose "
@@ -53,7 +53,7 @@ LEVELS = [
     "plot.page plot.findings plot.gallery plot.stages plot.uncertainty plot.film",
     "plot.film_page",
     "plot commands.person",
-    "commands.film",
+    "commands.film commands.predict_options",
     "commands.predict",
     "reproduce.tables reproduce.intervals reproduce.dissect reproduce.lookup reproduce.published "
     "reproduce.learned",

@@ -6,14 +6,40 @@ import http.client
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
-from volpose.detect import SHA256, URL, Detector, cache_folder, fetch
+from volpose.detect import SHA256, URL, Detector, Followed, cache_folder, fetch
 from volpose.lift.formats import joints_of
 
 CONTENT = b"weights" * 100
 RIGHT = hashlib.sha256(CONTENT).hexdigest()
+
+
+def person(x, y, size=20.0):
+    """Joints in a square around a point, px."""
+    return np.array([[x - size, y - size], [x + size, y + size], [x, y]])
+
+
+def test_whoever_is_in_the_box_is_followed():
+    follow = Followed.of_box([90, 80, 20, 60])
+    near, far = person(100, 105), person(300, 100, 50)
+    assert follow.among([far]) is None  # not in the box
+    assert follow.among([far, near]) == 1
+    assert follow.among([person(115, 105), far]) == 0
+    assert follow.among([far, person(130, 105)]) == 1  # wherever in the list
+    assert follow.among([person(230, 105), far]) is None  # nobody is that fast
+    assert follow.among([]) is None
+    assert follow.since == 3
+    assert follow.among([person(180, 105), far]) == 0  # but in three pictures one comes so far
+    assert follow.since == 1
+
+
+@pytest.mark.parametrize(("box", "words"), [([1, 2, 3], "four numbers"), ([1, 2, 0, 3], "must be")])
+def test_what_is_no_box_is_said(box, words):
+    with pytest.raises(ValueError, match=words):
+        Followed.of_box(box)
 
 
 @pytest.fixture

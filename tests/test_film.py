@@ -212,8 +212,9 @@ def test_joints_hear_the_frames_around_before_they_are_lifted(film, found):
 @pytest.mark.parametrize("parts", [("knee", "ankle", "hip"), ("shoulder", "elbow", "wrist"), ("",)])
 def test_sides_that_were_exchanged_for_a_moment_are_changed_back(film, found, parts):
     seen = torch.ones(FRAMES, dtype=torch.bool)
-    kept = films._own_sides(found, seen, FPS)
+    kept, changed = films._own_sides(found, seen, FPS)
     assert torch.equal(kept.joints, found.joints)
+    assert not changed.any()
     joints, sure = found.joints.clone(), found.confidence.clone()
     sure[:, H36M_17.index("left_knee")] = 0.5
     rows = [j for j, name in enumerate(H36M_17.joints) if name.endswith(parts)]
@@ -221,12 +222,34 @@ def test_sides_that_were_exchanged_for_a_moment_are_changed_back(film, found, pa
     wrong, doubts = joints.clone(), sure.clone()
     for k in (2, 3, 8):
         wrong[k, rows], doubts[k, rows] = joints[k, twins], sure[k, twins]
-    back = films._own_sides(Found(wrong, doubts), seen, FPS)
+    back, changed = films._own_sides(Found(wrong, doubts), seen, FPS)
+    assert changed.nonzero()[:, 0].tolist() == [2, 3, 8]
     torch.testing.assert_close(back.joints, joints)
     torch.testing.assert_close(back.confidence, sure)
     hidden = torch.zeros_like(sure)
     hidden[:, 0], hidden[:, 7:11] = 1, 1  # neither arms nor legs
-    assert torch.equal(films._own_sides(Found(joints, hidden), seen, FPS).joints, joints)
+    assert torch.equal(films._own_sides(Found(joints, hidden), seen, FPS)[0].joints, joints)
+
+
+def test_a_joint_that_was_put_in_has_no_doubt(film, found, lifter):
+    shipped = Lifter(pretrained.load("lift-mocap"))
+    wrist, sure = H36M_17.index("left_wrist"), found.confidence.clone()
+    sure[5:7, wrist] = 0
+    motion = lift_film(Found(found.joints, sure), film.camera[0], shipped, FPS)
+    assert (motion.confidence[5:7, wrist] > 0).all()  # there is one, between its neighbors
+    assert motion.doubt_mm[:, wrist].isnan().nonzero()[:, 0].tolist() == [5, 6]
+    assert motion.doubt_ends()[:, wrist].isnan().all(-1).all(-1).nonzero()[:, 0].tolist() == [5, 6]
+
+
+def test_what_was_put_in_or_changed_is_told(film, found, lifter):
+    joints, sure = found.joints.clone(), found.confidence.clone()
+    joints[8] = joints[8, list(H36M_17.mirror)]
+    sure[2:5] = 0
+    motion = lift_film(Found(joints, sure), film.camera[0], lifter, FPS)
+    gap, sides = film_command._repairs(motion)
+    assert "in 3 of 12 frames, at most 0.12 s in a row" in gap
+    assert "exchanged in 1 frames" in sides
+    assert film_command._repairs(lift_film(found, film.camera[0], lifter, FPS)) == []
 
 
 def test_too_little_for_a_film_is_said(film, found, lifter):
@@ -273,12 +296,18 @@ def test_a_video_comes_out_in_every_form(files):
     assert content["joints_source"] == "joints.json"
     whole = torch.tensor([f["root_mm"] for f in content["frames"]], dtype=torch.float64)[:, None]
     whole = whole + torch.tensor([f["pose_mm"] for f in content["frames"]])
-    away = [poses[:, 0].norm(dim=-1) for poses in (read_back(Path("out.bvh")), whole)]
-    torch.testing.assert_close(*away, atol=0.2, rtol=0)  # turned, for up is known
-    assert len(Path("out.csv").read_text().splitlines()) == FRAMES + 1
+    paths = (poses[:, 0] for poses in (read_back(Path("out.bvh")), whole))
+    gone = [(path - path[0]).norm(dim=-1) for path in paths]
+    torch.testing.assert_close(*gone, atol=0.2, rtol=0)  # turned, for up is known
+    table = [line.split(",") for line in Path("out.csv").read_text().splitlines()]
+    assert [row[2] for row in table] == ["seen", *("01"[k != 4] for k in range(FRAMES))]
     assert len(list(Video("out.mp4"))) == FRAMES
     page = Path("out.html").read_text()
-    assert "In 1 of 12 frames nobody was found, or somebody else" in page
+    (gap,) = content["notes"]
+    assert gap.startswith("nobody, or somebody else, in 1 of 12 frames, at most 0.04 s in a row")
+    assert gap in page
+    assert "In 1 of them the person was not seen" in page
+    assert page.count("0.16 s, filled in") > 0 == page.count("0.12 s, filled in")
     assert "focal length 1002 and 1002 px, principal point 500, 501 px, of 1000 x 1002 px" in page
     assert content["camera_px"] == [1002, 1002, 500, 501]
     assert "http" not in page.split("<script>")[0].replace("http-equiv", "")
@@ -370,7 +399,7 @@ def test_joints_in_the_order_of_another_format_are_doubted(wrong, tmp_path, caps
         (["photo.png", "--joints2d", "joints.json"], "expected joints of 1 picture, found 12"),
         (["photo.png", *GIVEN, "--bvh", "a.bvh"], "--bvh cannot be chosen for"),
         (["photo.png", *GIVEN, "--detect"], "give one"),
-        (["photo.png", *GIVEN, "--box", "0,0,9,9"], "--box cannot be chosen for 2D joints"),
+        (["photo.png", *GIVEN, "--box", "0,0,9,9"], "--box cannot be chosen for 2D joints that"),
         (["photo.png", *GIVEN, "--weights", "x"], "--weights cannot be chosen for 2D joints"),
         (["photo.png", "--lift", "lift.safetensors"], "--lift cannot be chosen for pictures"),
         (["photo.png", "--up", "0,-1,0"], "--lift, --up cannot be chosen for pictures"),
@@ -569,15 +598,19 @@ def test_limbs_are_drawn_where_the_joints_are():
 
 
 @pytest.mark.parametrize(
-    ("options", "model"),
-    [(["--detect"], None), (["--detector", "full.task"], Path("full.task"))],
+    ("options", "used"),
+    [
+        (["--detect"], (None, None)),
+        (["--detector", "full.task"], (Path("full.task"), None)),
+        (["--detect", "--box", "1,2,30,40"], (None, [1, 2, 30, 40])),
+    ],
 )
-def test_an_installed_detector_finds_the_joints(files, monkeypatch, options, model):
-    used = []
+def test_an_installed_detector_finds_the_joints(files, monkeypatch, options, used):
+    seen = []
 
     @contextmanager
-    def detector(model):
-        used.append(model)
+    def detector(model, box):
+        seen.append((model, box))
         yield lambda image: json.loads(Path("one.json").read_text())
 
     for module in (predict, film_command):
@@ -587,4 +620,4 @@ def test_an_installed_detector_finds_the_joints(files, monkeypatch, options, mod
     assert of_schema("prediction.json", "out.json")["box_source"].endswith("(MediaPipe)")
     assert main(["predict", "walk.mp4", *options, *outputs]) == 0
     assert of_schema("film.json", "out.json")["joints_source"] == "MediaPipe"
-    assert used == [model, model]
+    assert seen == [used, used]

@@ -9,12 +9,13 @@ import pytest
 from tests.made_up import COMMITTED, made_up
 from tests.test_reproduce_tables import compared, mean_and_half, printed_cells
 from volpose.__main__ import main
-from volpose.reproduce.answers import answers, effects, grown
+from volpose.reproduce.answers import answers, doubling, effects, grown
 from volpose.reproduce.experiment import RMSPROP, SETTINGS
+from volpose.reproduce.intervals import Interval
 from volpose.reproduce.measure import missing
-from volpose.reproduce.plan import question_runs, rate_runs, row_runs
+from volpose.reproduce.plan import chosen_rate, question_runs, rate_runs, row_runs
 from volpose.reproduce.summary import load
-from volpose.reproduce.tables import QUARTER, TABLES
+from volpose.reproduce.tables import QUARTER, ROWS, TABLES
 
 ORDER = ("volume 16", "volume 32", "32-32", "32-32-32", "32-32-32-32", "1-32", "8-32", "1-2-32")
 ORDER += ("1-4-32", "1-2-4-32", "decoupled", "decoupled, halves apart", "volume 8")
@@ -40,6 +41,10 @@ def all_made_up(folder, hardly=()):
     while search := missing(rate_runs("laptop", "hard", ["1-64"], folder, RMSPROP), folder):
         copy(search)
     copy(row_runs("laptop", "hard", [QUARTER.name], 3, folder))
+    best = chosen_rate("laptop", "hard", "1-64", folder)
+    (cliff,) = (r for r in rate_runs("laptop", "hard", ["1-64"], folder) if r.rate == 2 * best)
+    path = folder / "laptop-hard" / f"{cliff.name}.json"  # half the rate is asked only beside one
+    path.write_text(path.read_text().replace('"MPJPE mm": ', '"MPJPE mm": 9'))
     copy(question_runs("laptop", "hard", 3, folder))
     (folder / "lookup-laptop-hard.json").write_text(json.dumps({"mean_pose_mm": 240.0}))
     return folder
@@ -145,6 +150,61 @@ def independent_differences(folder, setting):
     return [depths, halves]
 
 
+def independent_curves(folder, setting):
+    """The blocks by samples and by images, and by height of the peak, without the package."""
+
+    def curves(rows, word, usual):
+        found = {}
+        for row in rows:
+            stem = row.replace(" ", "-")
+            for (seed,), r in named(folder, setting, rf"{stem}-seed-(\d)").items():
+                found[row, usual, int(seed)] = r["mean_of_frames"]["MPJPE mm"]
+            for (n, seed), r in named(folder, setting, rf"{stem}-(\d+)-{word}-seed-(\d)").items():
+                found[row, int(n), int(seed)] = r["mean_of_frames"]["MPJPE mm"]
+        sizes = sorted({size for _, size, _ in found})
+        lines = []
+        for row in rows:
+            errors = [
+                {s: mm for (r, n, s), mm in found.items() if (r, n) == (row, size)}
+                for size in sizes
+            ]
+            few = [f"{e[0]:.1f}" if 0 in e else "-" for e in errors]
+            many = [mean_and_half(list(e.values())) if len(e) > 2 else None for e in errors]
+            lines.append([row, *(b or a for a, b in zip(few, many, strict=True))])
+        return lines
+
+    bins = [b for r in named(folder, setting, r"1-32-seed-(\d)").values() for b in r["confidence"]]
+    heights = []
+    for start in sorted({b["from"] for b in bins}):
+        chosen = [b for b in bins if b["from"] == start]
+        weights = [b["joints"] for b in chosen]
+        error, near = (
+            np.average([b[key] for b in chosen], weights=weights)
+            for key in ("error_mm", "within_150")
+        )
+        heights.append([f"from {start:.1f}", f"{sum(weights):,}", f"{error:.1f}", f"{near:.1%}"])
+    rows = ["coordinate regression", "volume 16", "volume 32", "1-32"]
+    return curves(rows, "samples", 48_000), curves(rows[-1:], "images", 30_000), heights
+
+
+def independent_half_rates(folder, setting):
+    """The claims of Table 2 at the chosen rates and at half of them, without the package."""
+
+    def errors(name, added):
+        found = named(folder, setting, rf"{name}{added}-seed-(\d)").items()
+        return {key: r["mean_of_frames"]["MPJPE mm"] for key, r in found}
+
+    lines = []
+    for claim in TABLES["table2"].claims:
+        better, worse = (ROWS[name].label(32) for name in (claim.better, claim.worse))
+        line = [f"{better} below {worse}"]
+        for added in ("", "-half-the-rate"):
+            mm, pairs, word = compared(errors(better, added), errors(worse, added))
+            line += [mm, pairs, {"holds": "yes", "does not hold": "no", "cannot tell": "?"}[word]]
+        lines.append(line)
+    return lines
+
+
 def blocks_of(text):
     """Cells of the printed blocks, without their first lines."""
     parts = text.split("\n\n")
@@ -157,32 +217,9 @@ def test_every_printed_answer_follows_from_the_runs(hardly, tmp_path):
     blocks = blocks_of(printed)
     assert blocks[:4] == independent(tmp_path, "hard")
     assert ("has hardly learned" in printed) == bool(hardly)
-    samples, images, *differences, heights = blocks[4:]
-    assert differences == independent_differences(tmp_path, "hard")
-    runs = load("laptop", "hard", tmp_path)
-    sizes = [12_000, 24_000, 48_000, 96_000, 192_000, 384_000]
-    assert [line[0] for line in samples] == [
-        "coordinate regression",
-        "volume 16",
-        "volume 32",
-        "1-32",
-    ]
-    for name, *cells in samples:
-        stem = name.replace(" ", "-")
-        files = [f"{stem}-seed-0" if n == 48_000 else f"{stem}-{n}-samples-seed-0" for n in sizes]
-        errors = [runs[f]["mean_of_frames"]["MPJPE mm"] if f in runs else None for f in files]
-        assert cells == ["-" if mm is None else f"{mm:.1f}" for mm in errors]
-    (images,) = images
-    files = [f"1-32-{n}-images-seed-0" for n in (1000, 3000, 10000)] + ["1-32-seed-0"]
-    assert images == ["1-32", *(f"{runs[f]['mean_of_frames']['MPJPE mm']:.1f}" for f in files)]
-    bins = [b for seed in range(3) for b in runs[f"1-32-seed-{seed}"]["confidence"]]
-    for start, joints, error, near in heights:
-        chosen = [b for b in bins if f"from {b['from']:.1f}" == start]
-        weights = [b["joints"] for b in chosen]
-        assert joints == str(sum(weights))
-        assert error == f"{np.average([b['error_mm'] for b in chosen], weights=weights):.1f}"
-        assert near == f"{np.average([b['within_150'] for b in chosen], weights=weights):.1%}"
-    assert len(heights) == len({b["from"] for b in bins})
+    assert blocks[6:8] == independent_differences(tmp_path, "hard")
+    assert (*blocks[4:6], blocks[8]) == independent_curves(tmp_path, "hard")
+    assert blocks[9:] == [independent_half_rates(tmp_path, "hard")]
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
@@ -190,6 +227,10 @@ def test_the_committed_answers_follow_from_the_committed_runs(setting):
     blocks = blocks_of(answers("laptop", setting, COMMITTED))
     assert blocks[:4] == independent(COMMITTED, setting)
     assert blocks[6:8] == independent_differences(COMMITTED, setting)
+    assert (*blocks[4:6], blocks[8]) == independent_curves(COMMITTED, setting)
+    assert (setting == "hard") == (len(blocks) > 9)
+    for block in blocks[9:]:
+        assert block == independent_half_rates(COMMITTED, setting)
 
 
 def test_a_training_that_hardly_learned_has_no_effect(tmp_path):
@@ -205,6 +246,14 @@ def test_a_curve_is_of_one_seed_and_rises_in_size(tmp_path):
     curve = grown("1-64", "laptop", runs, "images")
     assert list(curve) == [1000, 3000, 10_000, 30_000]
     assert curve[30_000] == runs["1-32-seed-0"]["mean_of_frames"]["MPJPE mm"]
+
+
+def test_a_doubling_is_over_the_seeds_of_both_sizes_that_have_learned():
+    sizes = {10: {0: 90.0, 1: 80.0, 2: 200.0}, 40: {0: 70.0, 1: 70.0, 2: 60.0, 3: 1.0}}
+    assert doubling(sizes, 10, 40) == Interval.of([10.0, 5.0, 70.0])
+    assert doubling(sizes, 10, 40, begins=100.0) == Interval.of([10.0, 5.0])
+    assert doubling(sizes, 10, 20) is None
+    assert doubling(sizes, 20, 40) is None
 
 
 def test_show_prints_the_answers(tmp_path, capsys):

@@ -145,7 +145,7 @@ def holm(folder, table, setting):
             if chance > 0.05 / (len(chances) - left):
                 break
             left += 1
-        if verdicts:
+        if verdicts and len(chances) > 1:
             found[words] = (left, verdicts, len(chances))
     return found
 

@@ -3,9 +3,11 @@
 import pytest
 import torch
 
-from volpose.decode import peak_voxel
+from volpose.decode import limb_lengths, peak_voxel
 from volpose.grid import Grid
-from volpose.steady import LEAST, steady_volumes
+from volpose.skeleton import H36M_17
+from volpose.steady import LEAST, steady_limbs, steady_volumes
+from volpose.studio import Studio
 from volpose.targets import gaussian_volume
 
 GRID = Grid((8, 12, 12), 48.0)
@@ -14,6 +16,32 @@ GRID = Grid((8, 12, 12), 48.0)
 def film(voxels):
     """A volume for each row of (T, 3) voxels."""
     return torch.stack([gaussian_volume(v[None], GRID, 1.0) for v in voxels])
+
+
+def test_limbs_keep_their_lengths_and_directions():
+    dice = torch.Generator().manual_seed(0)
+    poses = 300 * torch.randn(9, 17, 3, generator=dice) + torch.tensor([0.0, 0.0, 4000.0])
+    found = steady_limbs(poses, H36M_17)
+    lengths = limb_lengths(found, H36M_17.limbs)
+    torch.testing.assert_close(lengths, lengths[:1].expand_as(lengths), atol=1e-2, rtol=0)
+    medians = limb_lengths(poses, H36M_17.limbs).median(0).values.tolist()
+    usual = dict(zip(H36M_17.limbs, medians, strict=True))
+    for limb, length in zip(H36M_17.limbs, lengths[0].tolist(), strict=True):
+        twin = tuple(H36M_17.mirror[j] for j in limb)
+        assert length == pytest.approx((usual[limb] + usual[twin]) / 2, abs=1e-2)
+        ours, theirs = (p[:, limb[1]] - p[:, limb[0]] for p in (found, poses))
+        assert torch.cosine_similarity(ours, theirs, dim=-1).min() > 0.9999
+    torch.testing.assert_close(found.mean(1), poses.mean(1), atol=1e-2, rtol=0)
+
+
+def test_a_person_of_one_size_stays_as_she_is():
+    poses = Studio("test", size=16).sequence("S9", "Walking", frames=6, fps=25).pose
+    one = poses[:1] + torch.tensor([[[10.0, 0.0, 5.0]]]) * torch.arange(6)[:, None, None]
+    twins = torch.tensor(H36M_17.mirror)
+    even = (one + one[:, twins] * torch.tensor([-1.0, 1.0, 1.0])) / 2  # left as long as right
+    torch.testing.assert_close(steady_limbs(even, H36M_17), even, atol=0.01, rtol=0)
+    still = torch.zeros(3, 17, 3)  # limbs of no length have no direction
+    assert torch.equal(steady_limbs(still, H36M_17), still)
 
 
 def test_what_is_steady_stays_as_it_is():

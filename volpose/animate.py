@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
@@ -46,6 +46,9 @@ def write_bvh(
 ) -> None:
     """Write a motion as BVH: y up, centimeters, facing the camera is facing +z.
 
+    The figure begins above the origin, and the lowest ankle of the motion is at the height 0; where
+    the camera was is not in the file.
+
     Args:
         path: of the file; replaced as a whole.
         poses: mm, camera frame; with the root's own motion, or root-relative.
@@ -60,6 +63,7 @@ def write_bvh(
     if up is not None:
         y_up, _ = Rotation.align_vectors([[0.0, 1.0, 0.0]], [np.asarray(up) * TO_Y_UP])
         joints = y_up.apply(joints.reshape(-1, 3)).reshape(joints.shape)
+    joints = joints - _origin(joints, skeleton)
     turned = joint_rotations(joints, skeleton)
     offsets = np.zeros((skeleton.num_joints, 3))
     for parent, joint in skeleton.limbs:
@@ -85,21 +89,24 @@ def write_csv(
     poses: Float[Tensor, "frames joints 3"],
     skeleton: Skeleton,
     fps: float,
+    seen: Bool[Tensor, " frames"] | None = None,
 ) -> None:
     """Write a motion as a table: a row a frame, columns frame, time_s and x, y, z of each joint.
 
     Args:
         path, poses, skeleton, fps: as in `write_bvh`; poses stay in mm, in the camera's frame.
+        seen: as in `volpose.lift.film.Film`: a column more, 1 or 0.
 
     Raises:
         ValueError: as `write_bvh`.
     """
     joints = _checked(poses, skeleton, fps)
     names = [f"{joint}_{axis}_mm" for joint in skeleton.joints for axis in "xyz"]
-    lines = [",".join(["frame", "time_s", *names])]
+    lines = [",".join(["frame", "time_s", *([] if seen is None else ["seen"]), *names])]
     for number, row in enumerate(joints.reshape(len(joints), -1)):
-        values = ",".join(f"{value:.2f}" for value in row)
-        lines.append(f"{number},{number / fps:.4f},{values}")
+        told = [] if seen is None else [f"{int(seen[number])}"]
+        values = [f"{value:.2f}" for value in row]
+        lines.append(",".join([f"{number}", f"{number / fps:.4f}", *told, *values]))
     write_text(path, "\n".join(lines) + "\n")
 
 
@@ -178,6 +185,13 @@ def joint_rotations(
         else:
             found[joint] = found[parent]
     return found
+
+
+def _origin(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Below the root of the first frame, as low as any ankle comes; joints y up."""
+    x, _, z = joints[0, skeleton.root]
+    ankles = [joint for joint, name in enumerate(skeleton.joints) if name.endswith("ankle")]
+    return np.array([x, joints[:, ankles, 1].min(), z])
 
 
 def _aligned(rest: np.ndarray, limbs: np.ndarray) -> Rotation:

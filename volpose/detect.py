@@ -10,6 +10,8 @@ import hashlib
 import http.client
 import os
 import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
+from volpose.crop import Box
 from volpose.storage import complete_or_absent
 
 FORMAT = "mediapipe33"
@@ -63,17 +66,20 @@ def _check(content: bytes, sha256: str, name: str) -> None:
 
 
 class Detector:
-    """Finds the joints of the largest person in a picture; used in a ``with`` block.
+    """Finds the joints of one person in a picture; used in a ``with`` block.
 
     Args:
         model: a pose landmarker's ``.task`` file; fetched and kept if nothing is said.
+        box: x, y, width, height, px: whom to follow from the first picture on; without it the
+            largest person of each picture is told.
 
     Raises:
-        ValueError: MediaPipe is not installed, or the file is none of its models.
+        ValueError: MediaPipe is not installed, the file is none of its models, or the box is none.
         ConnectionError: the model is not here and cannot be fetched.
     """
 
-    def __init__(self, model: str | Path | None = None) -> None:
+    def __init__(self, model: str | Path | None = None, box: Sequence[float] | None = None) -> None:
+        self.followed = None if box is None else Followed.of_box(box)
         vision, base = _mediapipe()
         path = Path(model) if model else fetch(URL, SHA256, cache_folder() / URL.split("/")[-1])
         options = vision.PoseLandmarkerOptions(
@@ -85,7 +91,7 @@ class Detector:
             raise ValueError(f"{path}: not a pose landmarker of MediaPipe ({error})") from error
 
     def __call__(self, image: UInt8[Tensor, "3 height width"]) -> dict[str, Any] | None:
-        """The joints of the largest person; None if there is nobody.
+        """The joints of the largest person, or of the one who is followed; None without.
 
         Returns:
             ``format``, ``joints_px`` (33 pairs, px) and ``confidence`` (33, 0 to 1), as in a file
@@ -96,13 +102,18 @@ class Detector:
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
         picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=pixels)
         people = self.landmarker.detect(picture).pose_landmarks
-        if not people:
-            return None
         height, width = image.shape[-2:]
         found = [np.array([(p.x * width, p.y * height) for p in person]) for person in people]
-        largest = max(range(len(found)), key=lambda k: np.ptp(found[k], axis=0).prod())
-        sure = [p.visibility if p.visibility is not None else 1.0 for p in people[largest]]
-        return {"format": FORMAT, "joints_px": found[largest].tolist(), "confidence": sure}
+        if self.followed is not None:
+            chosen = self.followed.among(found)
+        else:
+            chosen = max(
+                range(len(found)), key=lambda k: np.ptp(found[k], axis=0).prod(), default=None
+            )
+        if chosen is None:
+            return None
+        sure = [p.visibility if p.visibility is not None else 1.0 for p in people[chosen]]
+        return {"format": FORMAT, "joints_px": found[chosen].tolist(), "confidence": sure}
 
     def __enter__(self) -> Detector:
         return self
@@ -110,6 +121,50 @@ class Detector:
     def __exit__(self, *_: object) -> None:
         """Give back what MediaPipe holds."""
         self.landmarker.close()
+
+
+@dataclass
+class Followed:
+    """A person who is followed from picture to picture, by where the middle of the joints is.
+
+    Attributes:
+        middle: of the box, then of the joints last found, px.
+        reach: half of the longer side of the box, then of the joints, px: so far away from picture
+            to picture the middle may be.
+        since: pictures since the person was found; the reach grows with them.
+    """
+
+    middle: np.ndarray
+    reach: float
+    since: int = 1
+
+    @classmethod
+    def of_box(cls, box: Sequence[float]) -> Followed:
+        """Whoever is in a box, x, y, width, height in px.
+
+        Raises:
+            ValueError: it is no box.
+        """
+        if len(box) != 4:
+            raise ValueError(f"box must be four numbers X,Y,W,H in px, got {len(box)}")
+        square = Box.from_corner(*map(float, box))
+        return cls(square.center.double().numpy(), float(square.side) / 2)
+
+    def among(self, people: Sequence[np.ndarray]) -> int | None:
+        """The number of the person in the next picture; None if nobody is near enough.
+
+        Args:
+            people: joints (K, 2) of each, px.
+        """
+        spans = [(joints.min(0), joints.max(0)) for joints in people]
+        away = [float(np.linalg.norm((low + high) / 2 - self.middle)) for low, high in spans]
+        nearest = min(range(len(people)), key=away.__getitem__, default=None)
+        if nearest is None or away[nearest] > self.since * self.reach:
+            self.since += 1
+            return None
+        low, high = spans[nearest]
+        self.middle, self.reach, self.since = (low + high) / 2, float((high - low).max()) / 2, 1
+        return nearest
 
 
 def _mediapipe() -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""Video: one likelihood volume a frame becomes steadier with the frames before and after."""
+"""Video: what every frame says for itself becomes steadier with the frames before and after."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+
+from volpose.decode import limb_lengths
+from volpose.skeleton import Skeleton
 
 LEAST = 0.02  # of the highest likelihood: no voxel is ruled out by one frame alone
 REACH = 3.0  # standard deviations of a step that are drawn
@@ -49,6 +52,37 @@ def steady_volumes(
         steady.append(_normalized(before[number] * after))
     found = torch.stack(steady[::-1])
     return found / found.amax((-3, -2, -1), keepdim=True) * peak
+
+
+def steady_limbs(
+    poses: Float[Tensor, "frames joints 3"], skeleton: Skeleton
+) -> Float[Tensor, "frames joints 3"]:
+    """A motion whose limbs keep their lengths, as a person's do.
+
+    Every limb gets its median length, the mean of left and right, and keeps its direction; from the
+    root outwards joints move with it. Then each frame is shifted, so that the mean of its joints
+    stays where it was.
+
+    Args:
+        poses: mm, with the root's own motion or relative to it.
+        skeleton: of the joints.
+
+    Paper: not in the paper.
+    """
+    lengths = limb_lengths(poses, skeleton.limbs)
+    usual = dict(zip(skeleton.limbs, lengths.median(0).values, strict=True))
+    found, waiting = poses.clone(), [skeleton.root]
+    while waiting:
+        parent = waiting.pop()
+        for limb, length in zip(skeleton.limbs, lengths.unbind(-1), strict=True):
+            if limb[0] != parent:
+                continue
+            joint, twin = limb[1], tuple(skeleton.mirror[j] for j in limb)
+            factor = (usual[limb] + usual[twin]) / 2 / length.clamp(min=1e-6)
+            along = poses[:, joint] - poses[:, parent]
+            found[:, joint] = found[:, parent] + factor[:, None] * along
+            waiting.append(joint)
+    return found - (found - poses).mean(1, keepdim=True)
 
 
 def _moved(belief: Tensor, step: float, lost: float) -> Tensor:

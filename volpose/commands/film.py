@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -64,7 +65,7 @@ def predict_film(options: argparse.Namespace) -> None:
         words = "" if joints_source(options) else f"; {REMEDIES}"
         raise ValueError(f"{options.input}, joints of {source}: {error}{words}") from error
     seen = Found(*(part[film.seen] for part in found))
-    notes = ([GUESS] if alone else []) + video.notes
+    notes = ([GUESS] if alone else []) + video.notes + _repairs(film)
     lifted = film.confidence[film.seen], film.joints_px[film.seen]
     notes += doubts(seen, *lifted, width, height, options.up)
     for note in ([] if options.camera else [camera_source]) + notes:
@@ -85,12 +86,29 @@ def _joints(options: argparse.Namespace, video: Video) -> Found:
             check_count(found, sum(1 for _ in frames), "frames", options.joints2d)
         return found
     if options.detect:
-        with Detector(options.detector) as detect:
+        with Detector(options.detector, options.box) as detect:
             parts = [joints_of(detect(image)) for image in frames]
         return Found(*(torch.cat(part) for part in zip(*parts, strict=True)))
     network = pretrained.load(options.weights or WEIGHTS)
     network = network.at_precision(options.precision or "fp32")
     return own_joints(frames, network, options.box)
+
+
+def _repairs(film: Film) -> list[str]:
+    """What was put into the motion, or changed, that no frame shows."""
+    notes, missing = [], int((~film.seen).sum())
+    if missing:
+        longest = max(len(list(run)) for seen, run in groupby(film.seen.tolist()) if not seen)
+        notes.append(
+            f"nobody, or somebody else, in {missing} of {len(film.seen)} frames, at most "
+            f"{longest / film.fps:.2f} s in a row; there the motion is filled in by straight lines"
+        )
+    if exchanged := int(film.exchanged.sum()):
+        notes.append(
+            f"left and right of legs or arms were exchanged in {exchanged} frames and are changed "
+            "back"
+        )
+    return notes
 
 
 def _write(options: argparse.Namespace, film: Film, record: dict, video: Video) -> None:
@@ -102,7 +120,7 @@ def _write(options: argparse.Namespace, film: Film, record: dict, video: Video) 
         if options.bvh:
             write_bvh(partial(options.bvh), film.whole_mm, H36M_17, film.fps, options.up)
         if options.csv:
-            write_csv(partial(options.csv), film.whole_mm, H36M_17, film.fps)
+            write_csv(partial(options.csv), film.whole_mm, H36M_17, film.fps, film.seen)
         if options.html:
             from volpose.plot.film_page import film_page  # plotly takes a second to import
 

@@ -33,6 +33,7 @@ from volpose.commands.person import (
     listed,
     shown,
 )
+from volpose.commands.predict_options import describe
 from volpose.detect import Detector
 from volpose.lift.faults import Found
 from volpose.lift.formats import joints_of, read_joints
@@ -44,40 +45,13 @@ from volpose.video import is_video
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 FOR_FILMS = ("bvh", "csv")
-NOT_LIFTING = ("weights", "box", "precision")  # of networks that see pictures
-CAMERA = "px of the upright picture; default: as the picture's EXIF tags say, or a guess"
+NOT_LIFTING = ("weights", "precision")  # of networks that see pictures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's options."""
     parser.set_defaults(run=run)
-    parser.add_argument("input", type=Path, metavar="INPUT", help="picture, folder or video")
-    words = "the person, px of the upright picture"
-    parser.add_argument("--box", type=shared.numbers, metavar="X,Y,W,H", help=words)
-    parser.add_argument("--camera", type=shared.numbers, metavar="FX,FY,CX,CY", help=CAMERA)
-    words = "which way is up for the camera (x right, y down, z away); 0,-1,0 if it is level"
-    parser.add_argument("--up", type=shared.direction, metavar="X,Y,Z", help=words)
-    words = "2D joints of any detector, px of the upright picture: JSON with format, joints_px, "
-    words += "confidence; a list of such; for pictures also an object of such by their names"
-    parser.add_argument("--joints2d", type=Path, metavar="FILE", help=words)
-    words = "find 2D joints with MediaPipe (pip install 'volpose[detect]')"
-    parser.add_argument("--detect", action="store_true", help=words)
-    parser.add_argument(
-        "--detector", type=Path, metavar="FILE", help="--detect with this .task file"
-    )
-    words = "network for pictures: of a picture it gives the pose, of a video the 2D joints; "
-    words += f"default: {WEIGHTS}"
-    parser.add_argument("--weights", metavar="NAME", help=words)
-    words = f"network that lifts 2D joints; default: {LIFT}"
-    parser.add_argument("--lift", metavar="NAME", help=words)
-    shared.add_precision(parser)
-    parser.set_defaults(precision=None)  # known to have been given; fp32 without
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the prediction here")
-    parser.add_argument("--html", type=Path, metavar="OUT", help="write an interactive page here")
-    words = "write the picture or the video with the limbs in it; for a folder, a folder"
-    parser.add_argument("--draw", type=Path, metavar="OUT", help=words)
-    parser.add_argument("--bvh", type=Path, metavar="OUT", help="a video's motion, for animation")
-    parser.add_argument("--csv", type=Path, metavar="OUT", help="a video's motion, as a table")
+    describe(parser)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -91,6 +65,8 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("--joints2d and --detect both say where the joints are; give one")
     if joints_source(options):
         shared.refuse_given(options, NOT_LIFTING, "2D joints that are given or detected")
+        if options.joints2d:
+            shared.refuse_given(options, ("box",), "2D joints that are given")
     elif not is_video(options.input):
         shared.refuse_given(options, ("lift", "up"), "pictures without 2D joints")
     if options.input.is_dir():
@@ -256,7 +232,7 @@ def _lifting(
         given = read_joints(options.joints2d, names)
         check_count(given, len(names), "pictures", options.joints2d)
     else:
-        detect = detector.enter_context(Detector(options.detector))
+        detect = detector.enter_context(Detector(options.detector, options.box))
 
     def one(number: int, path: Path) -> Prediction:
         image = read_image(path)

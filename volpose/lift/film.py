@@ -20,6 +20,7 @@ from volpose.lift.lifter import Lifter, upward
 from volpose.metrics import root_relative
 from volpose.predict import SCALE, check_finite, rounded, rounded_if_known
 from volpose.skeleton import H36M_17
+from volpose.steady import steady_limbs
 
 TRACKED = 0.5  # s before and after a frame, in whose middle a person is expected
 FURTHEST, LARGEST = 0.6, 1.6  # parts of the joints' extent; factor of it
@@ -47,6 +48,7 @@ class Film:
         doubt_mm: as in `volpose.lift.lifter.Lifted`; NaN also in frames where nobody was seen.
         seen: whether a frame had enough joints, of the person of the frames around; the others
             are between their neighbors.
+        exchanged: whether legs or arms had changed sides, and were changed back.
         fps: frames per second.
     """
 
@@ -56,6 +58,7 @@ class Film:
     confidence: Float[Tensor, "frames 17"]
     doubt_mm: Float[Tensor, "frames 17"]
     seen: Bool[Tensor, " frames"]
+    exchanged: Bool[Tensor, " frames"]
     fps: float
 
     @property
@@ -104,9 +107,9 @@ def lift_film(
 
     Legs or arms that a detector has exchanged for a few frames are changed back. The joints, before
     and after they are lifted, and the root's distance are smoothed in time; a joint that is missing
-    for a frame or two is taken from the frames around. Filtering the volumes, which helps
-    networks that see pictures most, helps less here: x and y are given, and the boxes around given
-    joints are not steady.
+    for a frame or two is taken from the frames around. At last limbs get lengths that stay.
+    Filtering the volumes, which helps networks that see pictures most, helps less here: x and y are
+    given, and the boxes around given joints are not steady.
 
     Args:
         found: joints of one person, px, in the order of `H36M_17`.
@@ -132,12 +135,14 @@ def lift_film(
         )
     camera = Camera(camera.focal, camera.center)
     size = lifter.grid.crop_size
-    crop, view, box = framed(calm_joints(_own_sides(found, seen, fps), seen, fps), camera, size)
+    own, changed = _own_sides(found, seen, fps)
+    crop, view, box = framed(calm_joints(own, seen, fps), camera, size)
     if up is not None and up.ndim == 2:
         up = up[seen]
     places, *sure = lifter.places(crop, mirror, up=upward(up, view))
     depth = _smoothed(lifter.root_depth(places, box, view), seen, STRIDE * fps)
     pose = _smoothed(view.to_world(metric_pose(places, box, view, depth, size)), seen, CALM * fps)
+    pose = steady_limbs(pose, H36M_17)
     joints = camera.project(pose)
     check_finite(joints, camera)
     parts = root_relative(pose, H36M_17.root), pose[:, H36M_17.root], joints
@@ -145,7 +150,10 @@ def lift_film(
     certain = torch.zeros(len(seen), H36M_17.num_joints)
     doubt = torch.full_like(certain, torch.nan)
     certain[seen], doubt[seen] = sure
-    return Film(pose_mm, root_mm, joints_px, certain, doubt, seen, float(fps))
+    doubt[seen] = doubt[seen].masked_fill(own.confidence == 0, torch.nan)  # put in, not given
+    exchanged = seen.clone()
+    exchanged[seen] = changed
+    return Film(pose_mm, root_mm, joints_px, certain, doubt, seen, exchanged, float(fps))
 
 
 def calm_joints(found: Found, seen: Bool[Tensor, " frames"], fps: float) -> Found:
@@ -212,8 +220,12 @@ def _extent(known: Float[Tensor, "frames joints 2"]) -> tuple[Tensor, Tensor]:
     return (low + high) / 2, (high - low).amax(-1)
 
 
-def _own_sides(found: Found, seen: Bool[Tensor, " frames"], fps: float) -> Found:
+def _own_sides(
+    found: Found, seen: Bool[Tensor, " frames"], fps: float
+) -> tuple[Found, Bool[Tensor, " seen"]]:
     """The frames that were seen, with legs and arms changed back where both had changed sides.
+
+    Also which frames that were.
 
     Of all ways to change some frames the one is taken along which the joints move least, where
     every changed frame has its price: a detector is right more often than not (Viterbi).
@@ -221,6 +233,7 @@ def _own_sides(found: Found, seen: Bool[Tensor, " frames"], fps: float) -> Found
     number = seen.nonzero()[:, 0]
     joints, sure = found.joints[seen].clone(), found.confidence[seen].clone()
     side = Box.around(Found(joints, sure).known()).side[1:]
+    any_part = torch.zeros(len(number), dtype=torch.bool)
     for words in (("hip", "knee", "ankle"), ("shoulder", "elbow", "wrist")):
         part = [j for j, name in enumerate(H36M_17.joints) if name.endswith(words)]
         twins = [H36M_17.mirror[j] for j in part]
@@ -230,9 +243,10 @@ def _own_sides(found: Found, seen: Bool[Tensor, " frames"], fps: float) -> Found
         apart = (ways[:, None, :-1] - ways[None, :, 1:]).norm(dim=-1) * both  # from, to, frame
         moved = apart.sum(-1) / both.sum(-1).clamp(min=1) / side / number.diff()
         changed = _cheapest(moved, EXCHANGED / fps)
+        any_part |= changed
         joints[:, part] = torch.where(changed[:, None, None], ways[1], ways[0])
         sure[:, part] = torch.where(changed[:, None], sure[:, twins], sure[:, part])
-    return Found(joints, sure)
+    return Found(joints, sure), any_part
 
 
 def _cheapest(moved: Float[Tensor, "2 2 steps"], price: float) -> Bool[Tensor, " frames"]:

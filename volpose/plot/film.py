@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import plotly.graph_objects as go
@@ -25,6 +25,7 @@ def film_figure(
     views: tuple[str, ...] = ("turned",),
     height: int = 430,
     doubt: Float[Tensor, "frames joints 2 3"] | None = None,
+    marks: Sequence[str] = (),
 ) -> go.Figure:
     """Several accounts of one film, a panel each, with a slider through time.
 
@@ -37,6 +38,7 @@ def film_figure(
         views: "camera", "turned" or both: a panel for each.
         height: px.
         doubt: both ends of a bar through each joint, in every panel; NaN for none.
+        marks: a word for each frame, or "", beside its time.
 
     Returns:
         A figure with a scene for each film, a frame for each pose; it starts at the first.
@@ -65,7 +67,9 @@ def film_figure(
     shown = [poses for _, poses, _ in panels]
     moments = partial(_traces, shown, truth, doubt, skeleton)
     figure.add_traces(moments(0))
-    names = [f"{n / fps:.2f} s" for n in range(counts.pop())]
+    count = counts.pop()
+    words = [f", {mark}" if mark else "" for mark in marks or [""] * count]
+    names = [f"{n / fps:.2f} s{word}" for n, word in zip(range(count), words, strict=True)]
     figure.frames = [
         go.Frame(
             data=[_moved(trace) for trace in moments(number)],
@@ -75,11 +79,8 @@ def film_figure(
         for number, name in enumerate(names)
     ]
     still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}}
-    steps = [
-        {"method": "animate", "label": name.removesuffix(" s"), "args": [[name], still]}
-        for name in names
-    ]
-    current = {"prefix": "after ", "suffix": " s"}
+    steps = [{"method": "animate", "label": name, "args": [[name], still]} for name in names]
+    current = {"prefix": "after "}
     place = {"x": 0.03, "len": 0.94, "pad": {"t": 20, "b": 14}}  # room for the outer labels
     figure.update_layout(sliders=[{"steps": steps, "currentvalue": current, **place}])
     return figure

@@ -13,7 +13,8 @@ from volpose.plot.film import film_figure
 from volpose.plot.page import DOUBT_WORDS, POLICY, doubts, resource, up_words
 from volpose.skeleton import H36M_17
 
-MOST_FRAMES = 120  # in the page; a longer film is thinned
+MOST_FRAMES = 240  # in the page; a longer film is thinned
+FILLED_IN = "filled in"  # a frame in which the person was not seen
 ALT = "A stick figure that moves, seen from the camera and turned by 90 degrees."
 
 
@@ -35,8 +36,9 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
     if bars is not None and bool(bars.isnan().all()):
         bars = None
     views, fps = ("camera", "turned"), film.fps / every
-    figure = film_figure(poses, H36M_17, ALT, fps=fps, views=views, doubt=bars)
-    figure.update_layout(updatemenus=[_play(film.fps / every)])
+    marks = ["" if seen else FILLED_IN for seen in film.seen[::every].tolist()]
+    figure = film_figure(poses, H36M_17, ALT, fps=fps, views=views, doubt=bars, marks=marks)
+    figure.update_layout(updatemenus=[_play(fps)])
     title = f"{name}: 3D motion" if name else "3D motion"
     values = {
         "policy": POLICY,
@@ -45,8 +47,9 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
         "name": f'<p class="name">{html.escape(name)}</p>' if name else "",
         "notes": doubts(record["notes"]),
         "alt": ALT,
+        "shown": _shown(every, len(marks), marks.count(FILLED_IN)),
         "doubt": "" if bars is None else f'<p class="note">{DOUBT_WORDS}</p>',
-        "assumptions": html.escape(_assumptions(film, record)),
+        "assumptions": html.escape(_assumptions(record)),
         "plotly": get_plotlyjs(),
         # no tag can end the script early
         "figure": figure.to_json().replace("<", "\\u003c"),
@@ -54,17 +57,25 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
     return Template(resource("film_page.html")).substitute(values)
 
 
-def _assumptions(film: Film, record: dict) -> str:
+def _shown(every: int, frames: int, filled_in: int) -> str:
+    """What the figure shows of the motion, in sentences."""
+    words = "The pelvis is held in place; its path is in the other files."
+    if every > 1:
+        words += f" {frames} frames are shown, one of {every}."
+    if filled_in:
+        words += f" In {filled_in} of them the person was not seen: filled in between the others."
+    return words
+
+
+def _assumptions(record: dict) -> str:
     """What the numbers rest on, in one paragraph."""
     fx, fy, cx, cy = record["camera_px"]
     width, height = record["size_px"]
-    missing = int((~film.seen).sum())
-    gaps = f" In {missing} of {len(film.seen)} frames nobody was found, or somebody else."
     return (
         f"What this rests on. Camera: {record['camera_source']} (focal length {fx:.0f} and "
         f"{fy:.0f} px, principal point {cx:.0f}, {cy:.0f} px, of {width} x {height} px). "
         f"2D joints: {record['joints_source']}. Scale: {record['scale']}. {up_words(record['up'])}"
-        f"Weights: {record['weights']}.{gaps if missing else ''}"
+        f"Weights: {record['weights']}."
     )
 
 

@@ -48,8 +48,8 @@ def reproduce(
     ):
         run(search)
     run(row_runs(preset, setting, rows, seeds, results))
+    measure_lookup(preset, setting, results, runs)  # says which trainings have hardly learned
     if name == QUESTIONS:
-        measure_lookup(preset, setting, results, runs)
         run(question_runs(preset, setting, seeds, results))
     else:
         measure_costs(preset, results)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import log2
 from pathlib import Path
 
 from volpose.recipe import PRESETS
 from volpose.reproduce.dissect import COMPARED
-from volpose.reproduce.experiment import ASKED, SAMPLES
-from volpose.reproduce.intervals import Interval, paired
+from volpose.reproduce.experiment import ASKED, HALF_RATE, SAMPLES
+from volpose.reproduce.intervals import FEWEST, Interval, paired
 from volpose.reproduce.learned import hardly_learned, learning_begins
 from volpose.reproduce.plan import CURVES
-from volpose.reproduce.report import NOTHING, aligned, difference_cells
-from volpose.reproduce.summary import METRIC, error_of, load, runs_of
+from volpose.reproduce.report import NOTHING, aligned, difference_cells, readings
+from volpose.reproduce.summary import METRIC, error_of, load, runs_of, summarize
 from volpose.reproduce.tables import (
     APART,
     COARSE_TO_FINE,
@@ -122,29 +123,54 @@ def _errors(
     return {seed: mm for seed, mm in sorted(read.items()) if mm is not None}
 
 
-def grown(row: str, preset: str, runs: dict[str, dict], word: str) -> dict[int, float]:
-    """Number of samples, or of images -> MPJPE of seed 0, mm; rising.
+def sized(row: str, preset: str, runs: dict[str, dict], word: str) -> dict[int, dict[int, float]]:
+    """Number of samples, or of images -> seed -> MPJPE, mm; rising.
 
     Args:
         row, preset, runs: as in `variants`.
         word: "samples" or "images".
     """
-    sizes = {
-        size: result["mean_of_frames"][METRIC]
-        for (size, seed), result in variants(row, preset, runs, rf"-(\d+)-{word}").items()
-        if seed == 0
-    }
+    other = variants(row, preset, runs, rf"-(\d+)-{word}").items()
+    found = {key: result["mean_of_frames"][METRIC] for key, result in other}
     for (seed,), result in variants(row, preset, runs).items():
-        if seed == 0:
-            sizes[result["card"]["recipe"][word]] = result["mean_of_frames"][METRIC]
-    return dict(sorted(sizes.items()))
+        found[result["card"]["recipe"][word], seed] = result["mean_of_frames"][METRIC]
+    sizes: dict[int, dict[int, float]] = {}
+    for (size, seed), mm in sorted(found.items()):
+        sizes.setdefault(size, {})[seed] = mm
+    return sizes
+
+
+def grown(row: str, preset: str, runs: dict[str, dict], word: str) -> dict[int, float]:
+    """Number of samples, or of images -> MPJPE of seed 0, mm; as `sized`."""
+    return {size: of[0] for size, of in sized(row, preset, runs, word).items() if 0 in of}
+
+
+def doubling(
+    sizes: Mapping[int, Mapping[int, float]], few: int, many: int, begins: float | None = None
+) -> Interval | None:
+    """What each doubling takes off between two sizes, mm, over the seeds that have both.
+
+    Args:
+        sizes: of `sized`.
+        few, many: two of them.
+        begins: of `learning_begins`; seeds that have hardly learned are left out.
+
+    Returns:
+        None without seeds.
+    """
+    gains = [
+        (mm - sizes[many][seed]) / log2(many / few)
+        for seed, mm in sizes.get(few, {}).items()
+        if seed in sizes.get(many, {}) and not hardly_learned({few: mm}, begins)
+    ]
+    return Interval.of(gains) if gains else None
 
 
 def answers(preset: str, setting: str, results: Path) -> str:
     """Errors by decoder, stage, joint, change, length, depth, halves and confidence, as text.
 
-    MPJPE in mm over the seeds with 95 % intervals, equal samples; errors of one length are those
-    of seed 0.
+    MPJPE in mm over the seeds with 95 % intervals, equal samples; an error without an interval is
+    that of seed 0.
 
     Args:
         preset, setting, results: as in `volpose.reproduce.reproduce`.
@@ -162,10 +188,10 @@ def answers(preset: str, setting: str, results: Path) -> str:
     if learning_begins(preset, setting, results) is not None:
         parts.append(aligned(_changes(effects(preset, setting, results))))
     for word in ("samples", "images"):
-        curves = {ROWS[name].label(depth): grown(name, preset, runs, word) for name in CURVES}
+        curves = {ROWS[name].label(depth): sized(name, preset, runs, word) for name in CURVES}
         parts.append(aligned(_curves({n: c for n, c in curves.items() if len(c) > 1}, word)))
     last = _depths(preset, runs), _halves(preset, runs), _heights(usual)
-    return "\n\n".join([*parts, *map(aligned, last)])
+    return "\n\n".join([*parts, *map(aligned, last), *_half_rates(preset, setting, results)])
 
 
 def _over_seeds(found: list[dict], read: Callable[[dict], float]) -> str:
@@ -206,12 +232,18 @@ def _changes(found: list[Effect]) -> list[tuple[str, ...]]:
     return lines
 
 
-def _curves(curves: dict[str, dict[int, float]], word: str) -> list[tuple[str, ...]]:
+def _curves(curves: dict[str, dict[int, dict[int, float]]], word: str) -> list[tuple[str, ...]]:
     sizes = sorted({size for curve in curves.values() for size in curve})
     lines: list[tuple[str, ...]] = [(f"by {word}", *(f"{size:,}" for size in sizes))]
-    for label, curve in curves.items():
-        lines.append((label, *(f"{curve[n]:.1f}" if n in curve else NOTHING for n in sizes)))
+    lines += [(label, *(_at(curve.get(n, {})) for n in sizes)) for label, curve in curves.items()]
     return lines
+
+
+def _at(errors: Mapping[int, float]) -> str:
+    """Of one size: over the seeds if they are enough, else of seed 0."""
+    if len(errors) >= FEWEST:
+        return str(Interval.of(list(errors.values())))
+    return f"{errors[0]:.1f}" if 0 in errors else NOTHING
 
 
 def _depths(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
@@ -230,6 +262,17 @@ def _halves(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
         cells = difference_cells(margin(DECOUPLED.name, APART.name, preset, runs, samples))
         lines.append((f"{samples:,} samples", *cells))
     return lines
+
+
+def _half_rates(preset: str, setting: str, results: Path) -> list[str]:
+    """The claims of Table 2 at the rates that were chosen and at half of them, if there are."""
+    changes = {"chosen rate": "", HALF_RATE: HALF_RATE}
+    both = {
+        name: summarize("table2", preset, setting, results, change=change)
+        for name, change in changes.items()
+    }
+    known = any(finding.differences["samples"] for finding in both[HALF_RATE].findings)
+    return [readings(both)] if known else []
 
 
 def _heights(usual: list[dict]) -> list[tuple[str, ...]]:

@@ -117,10 +117,12 @@ def _rule(summary: Summary) -> str:
         lines.append("training s: what a step costs, timed in turn on one machine, times the steps")
     if late := late_rows(summary):
         lines += ["late: runs of the better and of the worse row that have hardly learned", late]
+    if _shown(summary.findings, "long"):
+        lines.append(f"{BUDGETS['long']}: only some rows; `volpose reproduce questions` makes them")
     for budget in BUDGETS:
         asked = [f for f in summary.findings if f.differences[budget]]
         made = sum(f.verdict(budget) != "cannot tell" for f in asked)
-        if made:
+        if made and len(asked) > 1:  # one alone needs no correction
             lines.append(
                 f"{BUDGETS[budget]}: {sum(summary.surviving(budget))} of {made} verdicts are left "
                 f"if all {len(asked)} claims are judged together (Holm)"
