@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.made_up import COMMITTED
 from tests.test_lift import people, stream
 from tests.test_plot import a_prediction, data_of, own_part
 from volpose import pretrained
@@ -23,7 +24,9 @@ from volpose.lift.people import seen_people
 from volpose.lift.picture import lift_picture
 from volpose.plot.film_page import film_page
 from volpose.plot.page import prediction_page
+from volpose.predict import predict
 from volpose.skeleton import H36M_17
+from volpose.studio import Studio
 
 TABLE = {"spread_mm": [100.0, 200.0, 300.0], "error_mm": [10.0, 40.0, 200.0]}
 KNOWN = Doubt(dict.fromkeys(PARTS.values(), TABLE))
@@ -126,6 +129,30 @@ def test_nothing_is_told_that_nobody_measured():
     assert answer.doubt_ends() is None
     one = Motions(people(4), torch.zeros(4).numpy(), "four")
     assert measure_doubt(silent, one) is None
+
+
+def test_a_network_that_sees_pictures_tells_its_doubt_if_its_card_does():
+    shipped = pretrained.load("studio-laptop-anywhere")
+    batch = Studio("test", size=64, variation="wild").batch(range(4))
+    for image in batch.image:
+        answer = predict(image, shipped)
+        told, tables = answer.doubt_mm, shipped.card["doubt"]
+        assert told[H36M_17.root] == 0
+        for joint, part in PARTS.items():
+            known = tables[part]["error_mm"]
+            assert known[0] - 0.1 <= float(told[joint]) <= known[-1] + 0.1
+        assert len(answer.to_json()["depth_doubt_mm"]) == 17
+        assert answer.doubt_ends().isfinite().all()
+    silent = {k: v for k, v in shipped.card.items() if k != "doubt"}
+    assert predict(batch.image[0], replace(shipped, card=silent)).doubt_mm is None
+
+
+def test_the_shipped_doubt_is_the_measured_one_and_true_of_new_people():
+    name = "studio-laptop-anywhere"
+    result = json.loads((COMMITTED.parent / f"laptop/{name}-doubt.json").read_text())
+    assert pretrained.load(name).card["doubt"] == result["tables"]
+    for shares in result["within"].values():
+        assert abs(shares["all"] - result["share"]) < 0.05
 
 
 def test_a_joint_that_was_not_given_has_no_doubt():

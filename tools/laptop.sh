@@ -41,6 +41,9 @@ evaluate studio-laptop-2d default studio-laptop-2d
 evaluate studio-laptop-2d wild studio-laptop-2d-on-wild
 evaluate studio-laptop-coordinate default studio-laptop-coordinate
 
+# how far off in depth its joints may be, for its card
+python tools/picture_doubt.py runs/studio-laptop-anywhere/weights.safetensors
+
 # two networks of the comparison, for the chapters that look into them
 volpose reproduce table2 --setting default --seeds 1
 volpose reproduce table3 --setting default --seeds 1

@@ -42,6 +42,9 @@ def ship(run: Path, name: str, source: Path | None = None) -> None:
             )
         card["test"] = lifting_errors(result)
         card |= {"doubt": result["doubt"]["tables"]} if result.get("doubt") else {}
+    doubted = RESULTS / "laptop" / f"{name}-doubt.json"
+    if doubted.exists():
+        card |= {"doubt": json.loads(doubted.read_text())["tables"]}
     measured = [RESULTS / "laptop" / f"{run.name}{on}.json" for on in ("", "-on-wild")]
     for path in (*measured, *([source] if source else [])):
         if path.exists():

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from volpose.camera import Camera
 from volpose.crop import Box, crop_person, to_image
-from volpose.decode import metric_pose, root_depth_from_limbs
+from volpose.decode import metric_pose, peak_voxel, root_depth_from_limbs
 from volpose.estimator import Estimator
-from volpose.lift.doubt import doubt_bars
+from volpose.lift.doubt import Doubt, doubt_bars
 from volpose.metrics import root_relative
+from volpose.refine import spread
 from volpose.skeleton import Skeleton
 
 SCALE = (
@@ -167,9 +168,10 @@ def predict(
     size = estimator.config.image_size
     crop = crop_person(image, square, size)
     places, sure = (part.cpu() for part in estimator.places(crop[None], mirror))
-    volume = None
+    volume = doubt = None
     if estimator.config.kind != "coordinate":
         volume = estimator.volume(crop[None], mirror)[0].cpu()
+        doubt = _doubt(volume, estimator)
     limbs = estimator.skeleton.limbs
     depth = root_depth_from_limbs(places, square, view, limbs, estimator.mean_limbs(), float(size))
     pose = metric_pose(places, square, view, depth, float(size))
@@ -189,7 +191,19 @@ def predict(
         volume=volume,
         box=square,
         camera=view,
+        doubt_mm=doubt,
     )
+
+
+def _doubt(
+    volume: Float[Tensor, "joints depth rows columns"], estimator: Estimator
+) -> Float[Tensor, " joints"] | None:
+    """How far off in depth each joint may be, mm, if the network's card says so."""
+    known = Doubt.of_card(estimator.card)
+    if known is None:
+        return None
+    grid = estimator.grid
+    return known.at(spread(volume, peak_voxel(volume), grid)[..., 2, 2].sqrt())
 
 
 def _box(values: Sequence[float] | None, width: int, height: int) -> tuple[Box, str]:

@@ -90,9 +90,10 @@ VOLUME_SECTION = """<section aria-labelledby="volume-title">
     <div class="plot tall" id="volume-view" tabindex="0"></div>
   </section>"""
 
-DOUBT_WORDS = """Bars: how far off a joint may be in depth. Of motion capture two in three joints
-    like it lie within, if the distance of the person as a whole is right; of people in other poses,
-    or with worse 2D joints, fewer. A joint that was not given has none."""
+DOUBT_WORDS = """Bars: how far off a joint may be in depth. Of the people on whom that was measured
+    (motion capture; for a network that sees pictures, drawn people) two in three joints like it lie
+    within, if the distance of the person as a whole is right; of people in other poses, or seen
+    worse, fewer. A joint that was not given has none."""
 
 DOUBT_COLUMN = " Depth \u00b1 is the length of its bar, see above."
 
