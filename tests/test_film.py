@@ -94,8 +94,10 @@ def test_frames_without_anybody_lie_between_their_neighbors(film, found, lifter)
     motion = lift_film(Found(found.joints, sure), film.camera[0], lifter, FPS)
     assert motion.seen.tolist() == [k not in (0, 5, 6) for k in range(FRAMES)]
     whole = motion.whole_mm
-    torch.testing.assert_close(whole[5], torch.lerp(whole[4], whole[7], 1 / 3), atol=0.1, rtol=0)
-    torch.testing.assert_close(whole[0], whole[1])
+    torch.testing.assert_close(whole[5], torch.lerp(whole[4], whole[7], 1 / 3), atol=15, rtol=0)
+    torch.testing.assert_close(whole[0], whole[1], atol=1, rtol=0)
+    lengths = limb_lengths(whole, H36M_17.limbs)
+    torch.testing.assert_close(lengths, lengths[:1].expand_as(lengths), atol=0.1, rtol=0)
     assert (motion.confidence[~motion.seen] == 0).all()
 
 
@@ -306,7 +308,7 @@ def test_a_video_comes_out_in_every_form(files):
     (gap,) = content["notes"]
     assert gap.startswith("nobody, or somebody else, in 1 of 12 frames, at most 0.04 s in a row")
     assert gap in page
-    assert "In 1 of them the person was not seen" in page
+    assert "In 1 of 12 the person was not seen" in page
     assert page.count("0.16 s, filled in") > 0 == page.count("0.12 s, filled in")
     assert "focal length 1002 and 1002 px, principal point 500, 501 px, of 1000 x 1002 px" in page
     assert content["camera_px"] == [1002, 1002, 500, 501]

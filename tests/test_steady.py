@@ -21,7 +21,7 @@ def film(voxels):
 def test_limbs_keep_their_lengths_and_directions():
     dice = torch.Generator().manual_seed(0)
     poses = 300 * torch.randn(9, 17, 3, generator=dice) + torch.tensor([0.0, 0.0, 4000.0])
-    found = steady_limbs(poses, H36M_17)
+    found = steady_limbs(poses, H36M_17, fps=1e-3)  # frames too far apart to hear each other
     lengths = limb_lengths(found, H36M_17.limbs)
     torch.testing.assert_close(lengths, lengths[:1].expand_as(lengths), atol=1e-2, rtol=0)
     medians = limb_lengths(poses, H36M_17.limbs).median(0).values.tolist()
@@ -39,9 +39,28 @@ def test_a_person_of_one_size_stays_as_she_is():
     one = poses[:1] + torch.tensor([[[10.0, 0.0, 5.0]]]) * torch.arange(6)[:, None, None]
     twins = torch.tensor(H36M_17.mirror)
     even = (one + one[:, twins] * torch.tensor([-1.0, 1.0, 1.0])) / 2  # left as long as right
-    torch.testing.assert_close(steady_limbs(even, H36M_17), even, atol=0.01, rtol=0)
+    torch.testing.assert_close(steady_limbs(even, H36M_17, 25.0), even, atol=0.01, rtol=0)
     still = torch.zeros(3, 17, 3)  # limbs of no length have no direction
-    assert torch.equal(steady_limbs(still, H36M_17), still)
+    assert torch.equal(steady_limbs(still, H36M_17, 25.0), still)
+
+
+def test_a_limb_that_is_too_short_takes_its_direction_from_the_frames_around():
+    pose = Studio("test", size=16).sequence("S9", "Walking", frames=1, fps=25).pose
+    poses = pose.repeat(9, 1, 1)
+    elbow, wrist = (H36M_17.index(f"left_{part}") for part in ("elbow", "wrist"))
+    off = torch.tensor([0.0, 12.0, -9.0])  # 15 mm, and somewhere else
+    poses[4, wrist] = poses[4, elbow] + off
+    forearm = steady_limbs(poses, H36M_17, 25.0)[:, [elbow, wrist]].diff(dim=1)[:, 0]
+    cosine = torch.cosine_similarity(forearm[4], forearm[0], dim=0)
+    assert cosine > 0.95 > torch.cosine_similarity(off, forearm[0], dim=0)
+    assert forearm[4].norm() == pytest.approx(float(forearm[0].norm()), abs=0.1)
+    seen = torch.arange(9) < 2  # only their lengths count
+    long = poses.clone()
+    long[2:, wrist] += 2 * (long[2:, wrist] - long[2:, elbow])
+    kept = limb_lengths(steady_limbs(long, H36M_17, 25.0, seen), H36M_17.limbs)
+    usual = limb_lengths(poses[:2], H36M_17.limbs).mean(0)
+    number = H36M_17.limbs.index((elbow, wrist))
+    assert kept[:, number].tolist() == pytest.approx([float(usual[number])] * 9, rel=0.05)
 
 
 def test_what_is_steady_stays_as_it_is():

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 from torch.nn import functional as F
 
-from volpose.decode import limb_lengths
 from volpose.skeleton import Skeleton
 
 LEAST = 0.02  # of the highest likelihood: no voxel is ruled out by one frame alone
 REACH = 3.0  # standard deviations of a step that are drawn
+AROUND = 0.1  # s around a frame, from which a limb that is too short takes its direction
+LITTLE = 1e-6  # mm
 
 
 def steady_volumes(
@@ -55,33 +57,44 @@ def steady_volumes(
 
 
 def steady_limbs(
-    poses: Float[Tensor, "frames joints 3"], skeleton: Skeleton
+    poses: Float[Tensor, "frames joints 3"],
+    skeleton: Skeleton,
+    fps: float,
+    seen: Bool[Tensor, " frames"] | None = None,
 ) -> Float[Tensor, "frames joints 3"]:
     """A motion whose limbs keep their lengths, as a person's do.
 
-    Every limb gets its median length, the mean of left and right, and keeps its direction; from the
-    root outwards joints move with it. Then each frame is shifted, so that the mean of its joints
-    stays where it was.
+    Every limb gets its median length, the mean of left and right. It keeps its direction, unless it
+    was too short: the shorter, the less its direction says, and the more it takes from the frames
+    around. From the root outwards joints move with it; then each frame is shifted, so that the mean
+    of its joints stays where it was.
 
     Args:
         poses: mm, with the root's own motion or relative to it.
         skeleton: of the joints.
+        fps: frames per second.
+        seen: the frames whose lengths count; all without it.
 
     Paper: not in the paper.
     """
-    lengths = limb_lengths(poses, skeleton.limbs)
-    usual = dict(zip(skeleton.limbs, lengths.median(0).values, strict=True))
+    start, end = (list(side) for side in zip(*skeleton.limbs, strict=True))
+    limbs = poses[:, end] - poses[:, start]
+    lengths = limbs.norm(dim=-1, keepdim=True)
+    usual = (lengths if seen is None else lengths[seen]).median(0).values
+    twins = [
+        skeleton.limbs.index(tuple(skeleton.mirror[j] for j in limb)) for limb in skeleton.limbs
+    ]
+    usual = (usual + usual[twins]) / 2
+    around = torch.from_numpy(gaussian_filter1d(limbs.double().numpy(), AROUND * fps, axis=0))
+    limbs = torch.lerp(around.to(limbs), limbs, (lengths / usual.clamp(min=LITTLE)).clamp(max=1))
+    limbs = limbs * usual / limbs.norm(dim=-1, keepdim=True).clamp(min=LITTLE)
     found, waiting = poses.clone(), [skeleton.root]
     while waiting:
         parent = waiting.pop()
-        for limb, length in zip(skeleton.limbs, lengths.unbind(-1), strict=True):
-            if limb[0] != parent:
-                continue
-            joint, twin = limb[1], tuple(skeleton.mirror[j] for j in limb)
-            factor = (usual[limb] + usual[twin]) / 2 / length.clamp(min=1e-6)
-            along = poses[:, joint] - poses[:, parent]
-            found[:, joint] = found[:, parent] + factor[:, None] * along
-            waiting.append(joint)
+        for number, (near, far) in enumerate(skeleton.limbs):
+            if near == parent:
+                found[:, far] = found[:, parent] + limbs[:, number]
+                waiting.append(far)
     return found - (found - poses).mean(1, keepdim=True)
 
 

@@ -142,18 +142,18 @@ def lift_film(
     places, *sure = lifter.places(crop, mirror, up=upward(up, view))
     depth = _smoothed(lifter.root_depth(places, box, view), seen, STRIDE * fps)
     pose = _smoothed(view.to_world(metric_pose(places, box, view, depth, size)), seen, CALM * fps)
-    pose = steady_limbs(pose, H36M_17)
-    joints = camera.project(pose)
-    check_finite(joints, camera)
-    parts = root_relative(pose, H36M_17.root), pose[:, H36M_17.root], joints
-    pose_mm, root_mm, joints_px = (_between(part, seen) for part in parts)
+    pose = steady_limbs(_between(pose, seen), H36M_17, fps, seen)
+    joints_px = camera.project(pose)
+    check_finite(joints_px, camera)
     certain = torch.zeros(len(seen), H36M_17.num_joints)
     doubt = torch.full_like(certain, torch.nan)
     certain[seen], doubt[seen] = sure
     doubt[seen] = doubt[seen].masked_fill(own.confidence == 0, torch.nan)  # put in, not given
     exchanged = seen.clone()
     exchanged[seen] = changed
-    return Film(pose_mm, root_mm, joints_px, certain, doubt, seen, exchanged, float(fps))
+    root = H36M_17.root
+    parts = root_relative(pose, root), pose[:, root], joints_px, certain, doubt
+    return Film(*parts, seen, exchanged, float(fps))
 
 
 def calm_joints(found: Found, seen: Bool[Tensor, " frames"], fps: float) -> Found:

@@ -63,7 +63,9 @@ def _shown(every: int, frames: int, filled_in: int) -> str:
     if every > 1:
         words += f" {frames} frames are shown, one of {every}."
     if filled_in:
-        words += f" In {filled_in} of them the person was not seen: filled in between the others."
+        words += (
+            f" In {filled_in} of {frames} the person was not seen: filled in between the others."
+        )
     return words
 
 
