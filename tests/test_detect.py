@@ -23,23 +23,32 @@ def person(x, y, size=20.0):
 
 
 def test_whoever_is_in_the_box_is_followed():
-    follow = Followed.of_box([90, 80, 20, 60])
-    near, far = person(100, 105), person(300, 100, 50)
+    follow = Followed.of_box([80, 80, 40, 60], 25.0)
+    near, far = person(100, 115), person(300, 100, 50)
     assert follow.among([far]) is None  # not in the box
     assert follow.among([far, near]) == 1
-    assert follow.among([person(115, 105), far]) == 0
-    assert follow.among([far, person(130, 105)]) == 1  # wherever in the list
-    assert follow.among([person(230, 105), far]) is None  # nobody is that fast
+    assert follow.among([person(108, 115), far]) == 0
+    assert follow.among([far, person(118, 115)]) == 1  # wherever in the list
+    assert follow.among([person(180, 115)]) is None  # nobody is that fast
     assert follow.among([]) is None
-    assert follow.since == 3
-    assert follow.among([person(180, 105), far]) == 0  # but in three pictures one comes so far
-    assert follow.since == 1
+    assert follow.among([person(140, 115), far]) == 0  # but in three pictures one comes so far
+    assert follow.among([person(140, 115, 60)]) is None  # somebody else, who is larger
+
+
+def test_one_who_is_missed_for_a_moment_is_not_exchanged_for_a_neighbor():
+    follow = Followed.of_box([-50, 0, 300, 300], 30.0)
+    places = [100, 102, 104, None, 108, 110]
+    told = []
+    for x in places:
+        people = [person(220, 150, 150)] + ([person(x, 150, 150)] if x else [])
+        told.append(follow.among(people))
+    assert told == [1, 1, 1, None, 1, 1]
 
 
 @pytest.mark.parametrize(("box", "words"), [([1, 2, 3], "four numbers"), ([1, 2, 0, 3], "must be")])
 def test_what_is_no_box_is_said(box, words):
     with pytest.raises(ValueError, match=words):
-        Followed.of_box(box)
+        Followed.of_box(box, 25.0)
 
 
 @pytest.fixture
@@ -148,7 +157,11 @@ def test_the_largest_person_is_told_in_pixels(monkeypatch, tmp_path):
         assert detect(image) is None
         people += [landmarks(0.2, 0.9), landmarks(0.8, None), landmarks(0.5, 0.9)]
         answer = detect(image)
-    assert closed == [True]
+    with Detector(tmp_path / "model.task", box=[20, 20, 110, 60]) as detect:
+        small = detect(image)
+    assert closed == [True, True]
+    assert small["joints_px"][0] == pytest.approx([20.0, 20.0])
+    assert small["joints_px"][32] == pytest.approx([200 * (0.1 + 0.5 * 32 / 33), 20 + 50 * 32 / 66])
     kind, pixels = seen[0]
     assert kind == "rgb"
     assert (pixels == image.permute(1, 2, 0).numpy()).all()

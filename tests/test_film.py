@@ -96,6 +96,10 @@ def test_frames_without_anybody_lie_between_their_neighbors(film, found, lifter)
     whole = motion.whole_mm
     torch.testing.assert_close(whole[5], torch.lerp(whole[4], whole[7], 1 / 3), atol=15, rtol=0)
     torch.testing.assert_close(whole[0], whole[1], atol=1, rtol=0)
+    line = torch.lerp(whole[4], whole[7], 1 / 3)
+    for parent, joint in H36M_17.limbs:
+        ours, theirs = (p[joint] - p[parent] for p in (whole[5], line))
+        assert torch.cosine_similarity(ours, theirs, dim=0) > 0.999
     lengths = limb_lengths(whole, H36M_17.limbs)
     torch.testing.assert_close(lengths, lengths[:1].expand_as(lengths), atol=0.1, rtol=0)
     assert (motion.confidence[~motion.seen] == 0).all()
@@ -250,7 +254,7 @@ def test_what_was_put_in_or_changed_is_told(film, found, lifter):
     motion = lift_film(Found(joints, sure), film.camera[0], lifter, FPS)
     gap, sides = film_command._repairs(motion)
     assert "in 3 of 12 frames, at most 0.12 s in a row" in gap
-    assert "exchanged in 1 frames" in sides
+    assert "exchanged in 1 of 12 frames" in sides
     assert film_command._repairs(lift_film(found, film.camera[0], lifter, FPS)) == []
 
 
@@ -308,7 +312,6 @@ def test_a_video_comes_out_in_every_form(files):
     (gap,) = content["notes"]
     assert gap.startswith("nobody, or somebody else, in 1 of 12 frames, at most 0.04 s in a row")
     assert gap in page
-    assert "In 1 of 12 the person was not seen" in page
     assert page.count("0.16 s, filled in") > 0 == page.count("0.12 s, filled in")
     assert "focal length 1002 and 1002 px, principal point 500, 501 px, of 1000 x 1002 px" in page
     assert content["camera_px"] == [1002, 1002, 500, 501]
@@ -611,7 +614,7 @@ def test_an_installed_detector_finds_the_joints(files, monkeypatch, options, use
     seen = []
 
     @contextmanager
-    def detector(model, box):
+    def detector(model, box, fps=None):
         seen.append((model, box))
         yield lambda image: json.loads(Path("one.json").read_text())
 

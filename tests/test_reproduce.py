@@ -18,6 +18,7 @@ from volpose.reproduce.experiment import FAMILIES, RATES, RMSPROP, SETTINGS, Exp
 from volpose.reproduce.intervals import Interval, paired, verdict
 from volpose.reproduce.measure import result_of
 from volpose.reproduce.plan import (
+    beside_cliff,
     chosen_rate,
     equal_time_runs,
     half_rate_runs,
@@ -138,6 +139,19 @@ def test_another_optimizer_has_a_search_of_its_own(tmp_path):
         assert changed.optimizer == "rmsprop"
         rest = {"optimizer": kept.optimizer, "learning_rate": kept.learning_rate}
         assert replace(changed, **rest) == kept
+
+
+@pytest.mark.parametrize("preset", ["tiny", "laptop", "paper"])
+def test_a_cliff_is_looked_for_at_the_next_higher_rate(preset, tmp_path):
+    usual = Experiment(preset, "hard", "1-64", 0, 1.0, "rate")
+    lowest, *others = RATES[preset]
+    usual.folder(tmp_path).mkdir(parents=True)
+    for rate, mm in ({lowest / 2: 90.0, lowest: 60.0} | dict.fromkeys(others, 80.0)).items():
+        run = replace(usual, rate=rate)
+        result = {"card": {"recipe": run.recipe().to_json()}, "mean_of_frames": {"MPJPE mm": mm}}
+        (run.folder(tmp_path) / f"{run.name}.json").write_text(json.dumps(result))
+    assert beside_cliff(preset, "hard", "1-64", tmp_path)
+    assert beside_cliff(preset, "hard", "64-64", tmp_path) is None
 
 
 def test_half_the_rate_is_asked_only_beside_a_cliff(tmp_path):

@@ -44,6 +44,20 @@ def test_a_person_of_one_size_stays_as_she_is():
     assert torch.equal(steady_limbs(still, H36M_17, 25.0), still)
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"fps": 0.0}, "fps positive, got 0.0 fps"),
+        ({"seen": torch.zeros(3, dtype=torch.bool)}, "at least one frame"),
+        ({"poses": torch.full((3, 17, 3), torch.nan)}, "must be finite"),
+    ],
+)
+def test_what_has_no_limbs_to_keep_is_said(changed, words):
+    usual = {"poses": torch.randn(3, 17, 3), "skeleton": H36M_17, "fps": 25.0}
+    with pytest.raises(ValueError, match=words):
+        steady_limbs(**(usual | changed))
+
+
 def test_a_limb_that_is_too_short_takes_its_direction_from_the_frames_around():
     pose = Studio("test", size=16).sequence("S9", "Walking", frames=1, fps=25).pose
     poses = pose.repeat(9, 1, 1)

@@ -29,6 +29,7 @@ from volpose.studio import Studio
 COUNT, BATCH = 2000, 50
 VARIATION = "wild"  # the pictures most like photographs
 JUDGED = ("wild", "default")
+ADDED = ("name", "preset", "test", "doubt")  # to a card by ship.py
 
 
 def main(weights: str = "studio-laptop-anywhere") -> None:
@@ -46,7 +47,7 @@ def main(weights: str = "studio-laptop-anywhere") -> None:
         within[str(judged)] = {"all": rounded(near), "each part": by_part(near)}
     result = {"weights": name, "volpose": __version__, "hardware": hardware(torch.device("cpu"))}
     result |= {"fitted": f"{learned}; mirror-averaged", "share": round(SHARE, 3)}
-    result |= {"within": within, "tables": dict(doubt.tables)}
+    result |= {"within": within, "tables": dict(doubt.tables), "card": card_of_run(estimator)}
     write_text(Path(f"results/laptop/{name}-doubt.json"), json.dumps(result, indent=1) + "\n")
     print(json.dumps(result["within"], indent=1))
 
@@ -62,6 +63,11 @@ def depths(estimator: Estimator, studio: Studio) -> tuple[Tensor, Tensor]:
         parts.append((wide, (grid.to_places(voxels) - batch.places(side))[..., 2].abs()))
     wide, off = (torch.cat(part) for part in zip(*parts, strict=True))
     return wide, off
+
+
+def card_of_run(estimator: Estimator) -> dict:
+    """The card as training wrote it: whose tables these are."""
+    return {k: v for k, v in estimator.card.items() if k not in ADDED}
 
 
 def by_part(near: Tensor) -> dict[str, float]:

@@ -44,7 +44,10 @@ def ship(run: Path, name: str, source: Path | None = None) -> None:
         card |= {"doubt": result["doubt"]["tables"]} if result.get("doubt") else {}
     doubted = RESULTS / "laptop" / f"{name}-doubt.json"
     if doubted.exists():
-        card |= {"doubt": json.loads(doubted.read_text())["tables"]}
+        result = json.loads(doubted.read_text())
+        if result["card"] != estimator.card:
+            raise ValueError(f"{doubted}: of other weights; measure them again")
+        card |= {"doubt": result["tables"]}
     measured = [RESULTS / "laptop" / f"{run.name}{on}.json" for on in ("", "-on-wild")]
     for path in (*measured, *([source] if source else [])):
         if path.exists():

@@ -95,7 +95,7 @@ def write_csv(
 
     Args:
         path, poses, skeleton, fps: as in `write_bvh`; poses stay in mm, in the camera's frame.
-        seen: as in `volpose.lift.film.Film`: a column more, 1 or 0.
+        seen: as in `volpose.lift.film.Film`; adds a column, 1 or 0.
 
     Raises:
         ValueError: as `write_bvh`.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import math
 import os
 import urllib.request
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ URL = (
 )
 SHA256 = "5134a3aad27a58b93da0088d431f366da362b44e3ccfbe3462b3827a839011b1"
 MOST_PEOPLE = 4
+# of who is followed: the middle's way from one picture to the next that says nothing, and a second,
+# in sizes of the person (a sprint is 5); and how many times as large, or as small, a person becomes
+SLACK, FASTEST, LARGER = 0.1, 5.0, 1.6
 
 
 def cache_folder() -> Path:
@@ -72,14 +76,20 @@ class Detector:
         model: a pose landmarker's ``.task`` file; fetched and kept if nothing is said.
         box: x, y, width, height, px: whom to follow from the first picture on; without it the
             largest person of each picture is told.
+        fps: pictures per second, if they are a video's.
 
     Raises:
         ValueError: MediaPipe is not installed, the file is none of its models, or the box is none.
         ConnectionError: the model is not here and cannot be fetched.
     """
 
-    def __init__(self, model: str | Path | None = None, box: Sequence[float] | None = None) -> None:
-        self.followed = None if box is None else Followed.of_box(box)
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        box: Sequence[float] | None = None,
+        fps: float = 25.0,
+    ) -> None:
+        self.followed = None if box is None else Followed.of_box(box, fps)
         vision, base = _mediapipe()
         path = Path(model) if model else fetch(URL, SHA256, cache_folder() / URL.split("/")[-1])
         options = vision.PoseLandmarkerOptions(
@@ -91,7 +101,7 @@ class Detector:
             raise ValueError(f"{path}: not a pose landmarker of MediaPipe ({error})") from error
 
     def __call__(self, image: UInt8[Tensor, "3 height width"]) -> dict[str, Any] | None:
-        """The joints of the largest person, or of the one who is followed; None without.
+        """The joints of the largest person, or of the one who is followed; None if nobody is there.
 
         Returns:
             ``format``, ``joints_px`` (33 pairs, px) and ``confidence`` (33, 0 to 1), as in a file
@@ -125,21 +135,22 @@ class Detector:
 
 @dataclass
 class Followed:
-    """A person who is followed from picture to picture, by where the middle of the joints is.
+    """A person who is followed from picture to picture, by where the joints are and how large.
 
     Attributes:
         middle: of the box, then of the joints last found, px.
-        reach: half of the longer side of the box, then of the joints, px: so far away from picture
-            to picture the middle may be.
-        since: pictures since the person was found; the reach grows with them.
+        size: longer side of the box, then of the joints, px.
+        fps: pictures per second.
+        since: pictures since the person was found; None as long as only the box is known.
     """
 
     middle: np.ndarray
-    reach: float
-    since: int = 1
+    size: float
+    fps: float
+    since: int | None = None
 
     @classmethod
-    def of_box(cls, box: Sequence[float]) -> Followed:
+    def of_box(cls, box: Sequence[float], fps: float) -> Followed:
         """Whoever is in a box, x, y, width, height in px.
 
         Raises:
@@ -148,23 +159,30 @@ class Followed:
         if len(box) != 4:
             raise ValueError(f"box must be four numbers X,Y,W,H in px, got {len(box)}")
         square = Box.from_corner(*map(float, box))
-        return cls(square.center.double().numpy(), float(square.side) / 2)
+        return cls(square.center.double().numpy(), float(square.side), fps)
 
     def among(self, people: Sequence[np.ndarray]) -> int | None:
-        """The number of the person in the next picture; None if nobody is near enough.
+        """The number of the person in the next picture; None if nobody is near and alike enough.
 
         Args:
             people: joints (K, 2) of each, px.
         """
+        if self.since is None:
+            reach, larger = self.size / 2, math.inf  # anybody whose middle is in the box
+        else:
+            self.since += 1
+            reach = (SLACK + FASTEST * self.since / self.fps) * self.size
+            larger = LARGER
         spans = [(joints.min(0), joints.max(0)) for joints in people]
         away = [float(np.linalg.norm((low + high) / 2 - self.middle)) for low, high in spans]
-        nearest = min(range(len(people)), key=away.__getitem__, default=None)
-        if nearest is None or away[nearest] > self.since * self.reach:
-            self.since += 1
-            return None
-        low, high = spans[nearest]
-        self.middle, self.reach, self.since = (low + high) / 2, float((high - low).max()) / 2, 1
-        return nearest
+        sizes = [max(float((high - low).max()), 1.0) for low, high in spans]
+        alike = [1 / larger <= size / self.size <= larger for size in sizes]
+        near = [k for k in range(len(people)) if away[k] <= reach and alike[k]]
+        chosen = min(near, key=away.__getitem__, default=None)
+        if chosen is not None:
+            low, high = spans[chosen]
+            self.middle, self.size, self.since = (low + high) / 2, sizes[chosen], 0
+        return chosen
 
 
 def _mediapipe() -> tuple[Any, Any]:

@@ -49,9 +49,9 @@ class Prediction:
         volume: (J, D, S/4, S/4) likelihoods; None for coordinate regression.
         box, camera: as used.
         up: which way was said to be up in the camera's frame; None if nothing was said.
-        doubt_mm: (J,) two in three joints like it are no further off in depth, the root's distance
-            taken for granted; NaN for a joint that was not given; None or NaN for all if the
-            network's card does not say.
+        doubt_mm: (J,) two in three joints like it, of the people on whom it was measured, are no
+            further off in depth, the root's distance taken for granted; NaN for a joint that was
+            not given; None or NaN for all if the network's card does not say.
         notes: what makes it doubtful, in sentences.
     """
 

@@ -75,12 +75,22 @@ def steady_limbs(
         fps: frames per second.
         seen: the frames whose lengths count; all without it.
 
+    Returns:
+        Poses as given.
+
+    Raises:
+        ValueError: a joint is not finite, fps is not positive, or no frame counts.
+
     Paper: not in the paper.
     """
+    if not bool(poses.isfinite().all()) or not fps > 0:
+        raise ValueError(f"poses must be finite and fps positive, got {fps} fps")
+    if seen is not None and not bool(seen.any()):
+        raise ValueError("at least one frame must be seen")
     start, end = (list(side) for side in zip(*skeleton.limbs, strict=True))
     limbs = poses[:, end] - poses[:, start]
     lengths = limbs.norm(dim=-1, keepdim=True)
-    usual = (lengths if seen is None else lengths[seen]).median(0).values
+    usual = (lengths if seen is None else lengths[seen]).quantile(0.5, dim=0)
     twins = [
         skeleton.limbs.index(tuple(skeleton.mirror[j] for j in limb)) for limb in skeleton.limbs
     ]

@@ -86,7 +86,7 @@ def _joints(options: argparse.Namespace, video: Video) -> Found:
             check_count(found, sum(1 for _ in frames), "frames", options.joints2d)
         return found
     if options.detect:
-        with Detector(options.detector, options.box) as detect:
+        with Detector(options.detector, options.box, video.fps) as detect:
             parts = [joints_of(detect(image)) for image in frames]
         return Found(*(torch.cat(part) for part in zip(*parts, strict=True)))
     network = pretrained.load(options.weights or WEIGHTS)
@@ -101,12 +101,13 @@ def _repairs(film: Film) -> list[str]:
         longest = max(len(list(run)) for seen, run in groupby(film.seen.tolist()) if not seen)
         notes.append(
             f"nobody, or somebody else, in {missing} of {len(film.seen)} frames, at most "
-            f"{longest / film.fps:.2f} s in a row; there the motion is filled in by straight lines"
+            f"{longest / film.fps:.2f} s in a row; there the motion is filled in from the frames "
+            "around"
         )
     if exchanged := int(film.exchanged.sum()):
         notes.append(
-            f"left and right of legs or arms were exchanged in {exchanged} frames and are changed "
-            "back"
+            f"left and right of legs or arms, exchanged in {exchanged} of {len(film.seen)} frames, "
+            "are changed back"
         )
     return notes
 

@@ -22,7 +22,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES
     words = "picture, folder of pictures or video (a video: pip install 'volpose[video]')"
     parser.add_argument("input", type=Path, metavar="INPUT", help=words)
-    words = "the person, px of the upright picture; of a video with --detect, in its first frame"
+    words = "the person, px of the upright picture; of a video, in its first frame"
     parser.add_argument("--box", type=shared.numbers, metavar="X,Y,W,H", help=words)
     parser.add_argument("--camera", type=shared.numbers, metavar="FX,FY,CX,CY", help=CAMERA)
     words = "which way is up for the camera (x right, y down, z away); 0,-1,0 if it is level; "

@@ -225,7 +225,7 @@ def _own_sides(
 ) -> tuple[Found, Bool[Tensor, " seen"]]:
     """The frames that were seen, with legs and arms changed back where both had changed sides.
 
-    Also which frames that were.
+    And which frames those were.
 
     Of all ways to change some frames the one is taken along which the joints move least, where
     every changed frame has its price: a detector is right more often than not (Viterbi).

@@ -44,7 +44,8 @@ def film_figure(
         A figure with a scene for each film, a frame for each pose; it starts at the first.
 
     Raises:
-        ValueError: there is no film, they or the bars differ in length, or in the number of joints.
+        ValueError: there is no film; they, the bars or the marks differ in length, or films and
+            bars in the number of joints.
     """
     everything = [*films.values(), *([] if truth is None else [truth])]
     bars = [] if doubt is None else [doubt.flatten(1, 2)]
@@ -67,19 +68,23 @@ def film_figure(
     shown = [poses for _, poses, _ in panels]
     moments = partial(_traces, shown, truth, doubt, skeleton)
     figure.add_traces(moments(0))
-    count = counts.pop()
-    words = [f", {mark}" if mark else "" for mark in marks or [""] * count]
-    names = [f"{n / fps:.2f} s{word}" for n, word in zip(range(count), words, strict=True)]
+    marks = marks or [""] * len(everything[0])
+    if len(marks) != len(everything[0]):
+        raise ValueError(f"marks must be one a frame, {len(everything[0])}, got {len(marks)}")
+    labels = [f"{n / fps:.2f} s{mark and ', '}{mark}" for n, mark in enumerate(marks)]
     figure.frames = [
         go.Frame(
             data=[_moved(trace) for trace in moments(number)],
-            name=name,
+            name=str(number),
             traces=list(range(len(figure.data))),
         )
-        for number, name in enumerate(names)
+        for number in range(len(labels))
     ]
     still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}}
-    steps = [{"method": "animate", "label": name, "args": [[name], still]} for name in names]
+    steps = [
+        {"method": "animate", "label": label, "args": [[str(number)], still]}
+        for number, label in enumerate(labels)
+    ]
     current = {"prefix": "after "}
     place = {"x": 0.03, "len": 0.94, "pad": {"t": 20, "b": 14}}  # room for the outer labels
     figure.update_layout(sliders=[{"steps": steps, "currentvalue": current, **place}])

@@ -47,7 +47,7 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
         "name": f'<p class="name">{html.escape(name)}</p>' if name else "",
         "notes": doubts(record["notes"]),
         "alt": ALT,
-        "shown": _shown(every, len(marks), marks.count(FILLED_IN)),
+        "shown": _shown(every, len(marks)),
         "doubt": "" if bars is None else f'<p class="note">{DOUBT_WORDS}</p>',
         "assumptions": html.escape(_assumptions(record)),
         "plotly": get_plotlyjs(),
@@ -57,15 +57,11 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
     return Template(resource("film_page.html")).substitute(values)
 
 
-def _shown(every: int, frames: int, filled_in: int) -> str:
+def _shown(every: int, frames: int) -> str:
     """What the figure shows of the motion, in sentences."""
     words = "The pelvis is held in place; its path is in the other files."
     if every > 1:
         words += f" {frames} frames are shown, one of {every}."
-    if filled_in:
-        words += (
-            f" In {filled_in} of {frames} the person was not seen: filled in between the others."
-        )
     return words
 
 

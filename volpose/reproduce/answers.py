@@ -15,7 +15,7 @@ from volpose.reproduce.intervals import FEWEST, Interval, paired
 from volpose.reproduce.learned import hardly_learned, learning_begins
 from volpose.reproduce.plan import CURVES
 from volpose.reproduce.report import NOTHING, aligned, difference_cells, readings
-from volpose.reproduce.summary import METRIC, error_of, load, runs_of, summarize
+from volpose.reproduce.summary import METRIC, Summary, error_of, load, runs_of, summarize
 from volpose.reproduce.tables import (
     APART,
     COARSE_TO_FINE,
@@ -153,21 +153,38 @@ def doubling(
     Args:
         sizes: of `sized`.
         few, many: two of them.
-        begins: of `learning_begins`; seeds that have hardly learned are left out.
+        begins: of `learning_begins`; seeds that have hardly learned at either are left out.
 
     Returns:
         None without seeds.
     """
-    gains = [
-        (mm - sizes[many][seed]) / log2(many / few)
-        for seed, mm in sizes.get(few, {}).items()
-        if seed in sizes.get(many, {}) and not hardly_learned({few: mm}, begins)
-    ]
+    ends = [sizes.get(size, {}) for size in (few, many)]
+    pairs = [[of[seed] for of in ends] for seed in ends[0].keys() & ends[1].keys()]
+    learned = [pair for pair in pairs if not hardly_learned(dict(enumerate(pair)), begins)]
+    gains = [(mm - less) / log2(many / few) for mm, less in learned]
     return Interval.of(gains) if gains else None
 
 
+def half_rates(preset: str, setting: str, results: Path) -> dict[str, Summary]:
+    """Table 2 at the chosen rates and at half of them, both with the seeds of the latter.
+
+    Args:
+        preset, setting, results: as in `volpose.reproduce.reproduce`.
+
+    Returns:
+        "chosen rate" and `HALF_RATE`, each as `volpose.reproduce.summary.summarize` gives it; empty
+        as long as there is no run at half of a rate.
+    """
+    where = "table2", preset, setting, results
+    halved = summarize(*where, change=HALF_RATE)
+    seeds = {seed for line in halved.lines for seed in line.errors["samples"]}
+    every = {seed for line in summarize(*where).lines for seed in line.errors["samples"]}
+    usual = summarize(*where, without=every - seeds)
+    return {"chosen rate": usual, HALF_RATE: halved} if seeds else {}
+
+
 def answers(preset: str, setting: str, results: Path) -> str:
-    """Errors by decoder, stage, joint, change, length, depth, halves and confidence, as text.
+    """Errors by decoder, stage, joint, change, length, depth, halves, confidence, rate, as text.
 
     MPJPE in mm over the seeds with 95 % intervals, equal samples; an error without an interval is
     that of seed 0.
@@ -191,7 +208,8 @@ def answers(preset: str, setting: str, results: Path) -> str:
         curves = {ROWS[name].label(depth): sized(name, preset, runs, word) for name in CURVES}
         parts.append(aligned(_curves({n: c for n, c in curves.items() if len(c) > 1}, word)))
     last = _depths(preset, runs), _halves(preset, runs), _heights(usual)
-    return "\n\n".join([*parts, *map(aligned, last), *_half_rates(preset, setting, results)])
+    halved = half_rates(preset, setting, results)
+    return "\n\n".join([*parts, *map(aligned, last), *([readings(halved)] if halved else [])])
 
 
 def _over_seeds(found: list[dict], read: Callable[[dict], float]) -> str:
@@ -262,17 +280,6 @@ def _halves(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
         cells = difference_cells(margin(DECOUPLED.name, APART.name, preset, runs, samples))
         lines.append((f"{samples:,} samples", *cells))
     return lines
-
-
-def _half_rates(preset: str, setting: str, results: Path) -> list[str]:
-    """The claims of Table 2 at the rates that were chosen and at half of them, if there are."""
-    changes = {"chosen rate": "", HALF_RATE: HALF_RATE}
-    both = {
-        name: summarize("table2", preset, setting, results, change=change)
-        for name, change in changes.items()
-    }
-    known = any(finding.differences["samples"] for finding in both[HALF_RATE].findings)
-    return [readings(both)] if known else []
 
 
 def _heights(usual: list[dict]) -> list[tuple[str, ...]]:

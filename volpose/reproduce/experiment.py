@@ -56,8 +56,9 @@ class Experiment:
 
     @property
     def training(self) -> str:
-        """The name of its training; the search for a rate and the row with it share theirs."""
-        return self._named(with_rate=True)
+        """The name of its training; the search for a rate and a row with that rate share theirs."""
+        same = replace(self, change="") if self.change == HALF_RATE else self
+        return same._named(with_rate=True)
 
     def _named(self, with_rate: bool) -> str:
         parts = [ROWS[self.row].label(PRESETS[self.preset].network.z_bins[-1])]

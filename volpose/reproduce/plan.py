@@ -39,7 +39,7 @@ CURVE_SHARES = (0.25, 0.5, 2.0)  # of the usual samples
 LONGEST_SHARE = 8.0  # only of the row that costs least: where does its curve bend?
 HALVES_SHARES = (0.5, 2.0)  # with all seeds, for what lies between the halves' rows is little
 CURVE_IMAGES = (1_000, 3_000, 10_000)  # with all seeds
-CLIFF = 1.25  # twice the rate makes the error so many times as large, or more
+CLIFF = 1.25  # the next higher rate makes the error more than so many times as large
 # a picture in a batch of 4 costs about three times as much: the same time, not the same samples
 PAPER_TRAINING_SHARE = 1 / 3
 
@@ -84,7 +84,9 @@ def beside_cliff(preset: str, setting: str, row: str, results: Path) -> bool | N
     """Whether the row's family trains at a rate beside which trainings fail; None until chosen."""
     errors = rate_errors(preset, setting, row, results)
     best = chosen_rate(preset, setting, row, results)
-    return None if best is None else errors[2 * best] > CLIFF * errors[best]
+    if best is None:
+        return None
+    return errors[min(rate for rate in errors if rate > best)] > CLIFF * errors[best]
 
 
 def _search(preset: str, setting: str, row: str, results: Path, change: str) -> list[Experiment]:
@@ -147,16 +149,17 @@ def long_runs(
 
 
 def half_rate_runs(preset: str, setting: str, seeds: int, results: Path) -> list[Experiment]:
-    """Table 2 at half of all its rates, if one of them is that of `beside_cliff`."""
+    """Table 2 at half of all its rates, if all are chosen and one of them is beside a cliff."""
     rows = [row.name for row in STACKED]
-    if not any(beside_cliff(preset, setting, row, results) for row in rows):
+    cliffs = [beside_cliff(preset, setting, row, results) for row in rows]
+    if None in cliffs or not any(cliffs):
         return []
     usual = row_runs(preset, setting, rows, seeds, results)
     return [replace(run, change=HALF_RATE, rate=run.rate / 2) for run in usual]
 
 
 def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[Experiment]:
-    """What the paper does not show: other targets, other training, more and fewer pictures."""
+    """What the paper does not show: other targets, rates and trainings, more and fewer pictures."""
     found = long_runs(preset, setting, LONGER, seeds, results)
     found += half_rate_runs(preset, setting, seeds, results)
     for run in row_runs(preset, setting, QUESTIONED, seeds, results):

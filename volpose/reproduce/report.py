@@ -131,7 +131,7 @@ def _rule(summary: Summary) -> str:
 
 
 def readings(readings: Mapping[str, Summary], budget: str = "samples") -> str:
-    """The claims of a table under several readings of the same runs, side by side.
+    """The claims of a table side by side: other readings of the same runs, or other runs.
 
     Args:
         readings: name of a reading -> of `volpose.reproduce.summary.summarize`, all of one table.

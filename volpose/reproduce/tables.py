@@ -123,7 +123,7 @@ TABLES = {
             Claim("1-2-64", "64-64-64", "coarse-to-fine beats naive, three hourglasses"),
             Claim("1-4-64", "64-64-64", "so does 1-4-64"),
             Claim("1-2-64", "1-64", "a third hourglass helps coarse-to-fine"),
-            Claim("1-64", "1-4-64", "but not if it starts 1-4"),
+            Claim("1-64", "1-4-64", "a third hourglass harms if it starts 1-4"),
             Claim("1-2-64", "1-4-64", "two slices in between beat four"),
             Claim("1-2-4-64", "64-64-64-64", "coarse-to-fine beats naive, four hourglasses"),
             Claim("1-2-4-64", "1-2-64", "a fourth hourglass helps coarse-to-fine"),
