@@ -80,15 +80,18 @@ def film_figure(
         )
         for number in range(len(labels))
     ]
+    return figure.update_layout(sliders=[_slider(labels)])
+
+
+def _slider(labels: list[str]) -> dict:
+    """A slider from frame to frame, which are named by their numbers."""
     still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}}
     steps = [
         {"method": "animate", "label": label, "args": [[str(number)], still]}
         for number, label in enumerate(labels)
     ]
-    current = {"prefix": "after "}
     place = {"x": 0.03, "len": 0.94, "pad": {"t": 20, "b": 14}}  # room for the outer labels
-    figure.update_layout(sliders=[{"steps": steps, "currentvalue": current, **place}])
-    return figure
+    return {"steps": steps, "currentvalue": {"prefix": "after "}, **place}
 
 
 def _scene(number: int) -> str:
