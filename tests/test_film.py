@@ -31,6 +31,7 @@ from volpose.lift.lifter import Lifter, Placed
 from volpose.lift.picture import Look, first_look, lift_picture, own_joints, windows
 from volpose.metrics import root_relative
 from volpose.network import NetworkConfig
+from volpose.plot import film_page as film_pages
 from volpose.plot.frames import draw_on_picture
 from volpose.predict import read_image
 from volpose.skeleton import H36M_17
@@ -325,6 +326,21 @@ def test_a_picture_with_joints(files):
     content = of_schema("prediction.json", "out.json")
     assert content["box_source"] == "around the 2D joints (one.json)"
     assert Image.open("out.png").size == (1000, 1002)
+
+
+def test_a_long_film_is_thinned_on_its_page_and_says_so(film, found, lifter, monkeypatch):
+    monkeypatch.setattr(film_pages, "MOST_FRAMES", 5)
+    sure = found.confidence.clone()
+    sure[3] = 0
+    motion = lift_film(Found(found.joints, sure), film.camera[0], lifter, FPS)
+    record = {"camera_px": [1, 1, 0, 0], "size_px": [9, 9], "up": None, "notes": []}
+    record |= dict.fromkeys(("camera_source", "joints_source", "scale", "weights"), "x")
+    page = film_pages.film_page(motion, record)
+    assert "4 frames are shown, one of 3." in page
+    assert "0.12 s, filled in" in page
+    assert "frames are shown" not in film_pages.film_page(
+        lift_film(Found(found.joints[:5], sure[:5]), film.camera[0], lifter, FPS), record
+    )
 
 
 @pytest.fixture

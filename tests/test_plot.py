@@ -264,7 +264,10 @@ def test_a_film_has_a_frame_for_each_pose_and_moves_only_points():
     truth = POSE + torch.arange(5.0)[:, None, None] * way
     films = {"before": truth + 20, "after": truth}
     figure = film_figure(films, H36M_17, "A film.", truth, fps=10)
-    assert [f.name for f in figure.frames] == ["0.00 s", "0.10 s", "0.20 s", "0.30 s", "0.40 s"]
+    steps = figure.layout.sliders[0].steps
+    assert [step.label for step in steps] == ["0.00 s", "0.10 s", "0.20 s", "0.30 s", "0.40 s"]
+    assert [step.args[0][0] for step in steps] == [frame.name for frame in figure.frames]
+    assert len({frame.name for frame in figure.frames}) == 5
     assert len(figure.to_json()) < 60_000
     for number, frame in enumerate(figure.frames):
         assert frame.traces == tuple(range(len(figure.data)))
@@ -284,6 +287,8 @@ def test_a_film_has_a_frame_for_each_pose_and_moves_only_points():
         film_figure({}, H36M_17, "A film.")
     with pytest.raises(ValueError, match="17 joints"):
         film_figure({"a": truth[:, :5]}, H36M_17, "A film.")
+    with pytest.raises(ValueError, match="marks must be one a frame, 5, got 2"):
+        film_figure({"a": truth}, H36M_17, "A film.", marks=["", "lost"])
 
 
 def test_sizes_that_do_not_fit_are_refused():
