@@ -20,8 +20,7 @@ from volpose import __version__, pretrained
 from volpose.commands.options import name_of
 from volpose.decode import peak_voxel
 from volpose.estimator import Estimator
-from volpose.lift.doubt import PARTS, SHARE, Doubt
-from volpose.refine import spread
+from volpose.lift.doubt import PARTS, SHARE, Doubt, depth_spread, share_by_part
 from volpose.run import hardware
 from volpose.storage import write_text
 from volpose.studio import Studio
@@ -43,8 +42,9 @@ def main(weights: str = "studio-laptop-anywhere") -> None:
     for variation in JUDGED:
         judged = Studio("test", size=size, variation=variation, count=COUNT)
         wide, off = depths(estimator, judged)
-        near = (off <= doubt.at(wide))[:, list(PARTS)].float()
-        within[str(judged)] = {"all": rounded(near), "each part": by_part(near)}
+        near = (off <= doubt.at(wide)).float()
+        everywhere = round(float(near[:, list(PARTS)].mean()), 3)
+        within[str(judged)] = {"all": everywhere, "each part": share_by_part(near)}
     result = {"weights": name, "volpose": __version__, "hardware": hardware(torch.device("cpu"))}
     result |= {"fitted": f"{learned}; mirror-averaged", "share": round(SHARE, 3)}
     result |= {"within": within, "tables": dict(doubt.tables), "card": card_of_run(estimator)}
@@ -59,8 +59,8 @@ def depths(estimator: Estimator, studio: Studio) -> tuple[Tensor, Tensor]:
         batch = studio.batch(range(start, start + BATCH))
         volume = estimator.volume(batch.image, mirror=True)
         voxels = peak_voxel(volume)
-        wide = spread(volume, voxels, grid)[..., 2, 2].sqrt()
-        parts.append((wide, (grid.to_places(voxels) - batch.places(side))[..., 2].abs()))
+        error = (grid.to_places(voxels) - batch.places(side))[..., 2].abs()
+        parts.append((depth_spread(volume, voxels, grid), error))
     wide, off = (torch.cat(part) for part in zip(*parts, strict=True))
     return wide, off
 
@@ -68,20 +68,6 @@ def depths(estimator: Estimator, studio: Studio) -> tuple[Tensor, Tensor]:
 def card_of_run(estimator: Estimator) -> dict:
     """The card as training wrote it: whose tables these are."""
     return {k: v for k, v in estimator.card.items() if k not in ADDED}
-
-
-def by_part(near: Tensor) -> dict[str, float]:
-    """Part of the body -> share of its joints."""
-    parts = list(PARTS.values())
-    return {
-        part: rounded(near[:, [k for k, name in enumerate(parts) if name == part]])
-        for part in dict.fromkeys(parts)
-    }
-
-
-def rounded(near: Tensor) -> float:
-    """A share."""
-    return round(float(near.mean()), 3)
 
 
 if __name__ == "__main__":

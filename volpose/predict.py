@@ -18,9 +18,8 @@ from volpose.camera import Camera
 from volpose.crop import Box, crop_person, to_image
 from volpose.decode import metric_pose, peak_voxel, root_depth_from_limbs
 from volpose.estimator import Estimator
-from volpose.lift.doubt import Doubt, doubt_bars
+from volpose.lift.doubt import Doubt, depth_spread, doubt_bars
 from volpose.metrics import root_relative
-from volpose.refine import spread
 from volpose.skeleton import Skeleton
 
 SCALE = (
@@ -202,8 +201,7 @@ def _doubt(
     known = Doubt.of_card(estimator.card)
     if known is None:
         return None
-    grid = estimator.grid
-    return known.at(spread(volume, peak_voxel(volume), grid)[..., 2, 2].sqrt())
+    return known.at(depth_spread(volume, peak_voxel(volume), estimator.grid))
 
 
 def _box(values: Sequence[float] | None, width: int, height: int) -> tuple[Box, str]:

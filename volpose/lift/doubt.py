@@ -16,6 +16,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from volpose.decode import Volume
+from volpose.grid import Grid
+from volpose.refine import spread
 from volpose.skeleton import H36M_17
 
 SHARE = 2 / 3  # of joints like it, that are no further off
@@ -101,6 +104,23 @@ class Doubt:
             known = np.interp(wide[..., joint], *(self.tables[part][key] for key in KEYS))
             found[..., joint] = torch.as_tensor(known).to(spread)
         return found
+
+
+def depth_spread(
+    volume: Volume, voxels: Float[Tensor, "*batch 3"], grid: Grid
+) -> Float[Tensor, "*batch"]:
+    """How widely volumes are spread along z around each joint: a standard deviation, mm.
+
+    Args: as in `volpose.refine.spread`.
+    """
+    return spread(volume, voxels, grid)[..., 2, 2].sqrt()
+
+
+def share_by_part(within: Float[Tensor, "*any 17"]) -> dict[str, float]:
+    """Part of the body -> the share of its joints that are within their doubt (1) or not (0)."""
+    parts = dict.fromkeys(PARTS.values())
+    joints = {part: [joint for joint, name in PARTS.items() if name == part] for part in parts}
+    return {part: round(float(within[..., of].mean()), 3) for part, of in joints.items()}
 
 
 def doubt_bars(

@@ -11,14 +11,13 @@ from volpose.decode import integral_voxel, metric_pose
 from volpose.evaluate import ROOTS
 from volpose.feed import random_stream
 from volpose.lift.bodies import resample_bodies
-from volpose.lift.doubt import LEVELS, PARTS, SHARE, Doubt
+from volpose.lift.doubt import LEVELS, PARTS, SHARE, Doubt, depth_spread, share_by_part
 from volpose.lift.faults import Counted
 from volpose.lift.lifter import BATCH, Lifter
 from volpose.lift.motions import Motions
 from volpose.lift.people import Seen, seen_people
 from volpose.metrics import mpjpe, pa_mpjpe, root_relative
 from volpose.model import count_parameters
-from volpose.refine import spread
 from volpose.skeleton import H36M_17
 
 NOISE = (0.0, 2.5, 5.0, 10.0)  # sigma, px of a crop of 256
@@ -129,26 +128,27 @@ def measure_doubt(
     return {
         "tables": dict(Doubt.fit(wide.flatten(0, 1), off.flatten(0, 1)).tables),
         "share": round(SHARE, 3),
-        "within": _shares_within(within[..., list(PARTS)], motions.subject),
+        "within": _shares_within(within, motions.subject),
     }
 
 
 def _shares_within(
-    within: Float[Tensor, "noise poses 16"], subject: np.ndarray
+    within: Float[Tensor, "noise poses 17"], subject: np.ndarray
 ) -> dict[str, dict[str, float]]:
     """The share of joints that are within their doubt: by noise, subject and part of the body."""
-    parts = np.array(list(PARTS.values()))
+    if not bool(within.isfinite().all()):
+        return {}
+    joints = within[..., list(PARTS)]
     of = {
-        "noise": {f"{sigma:g} px": within[n] for n, sigma in enumerate(MET)},
-        "subject": {s: within[:, torch.from_numpy(subject == s)] for s in sorted(set(subject))},
-        "part": {p: within[..., torch.from_numpy(parts == p)] for p in dict.fromkeys(parts)},
-        "all": {"": within},
+        "noise": {f"{sigma:g} px": joints[n] for n, sigma in enumerate(MET)},
+        "subject": {s: joints[:, torch.from_numpy(subject == s)] for s in sorted(set(subject))},
+        "all": {"": joints},
     }
-    return {
+    shares = {
         what: {str(name): round(float(each.mean()), 3) for name, each in rows.items()}
         for what, rows in of.items()
-        if bool(within.isfinite().all())
     }
+    return shares | {"part": share_by_part(within)}
 
 
 def _depths(
@@ -161,7 +161,7 @@ def _depths(
         volume = lifter.volume(seen.found, mirror)
         voxels = integral_voxel(volume)
         error = (grid.to_places(voxels) - seen.places)[..., 2].abs()
-        parts.append((spread(volume, voxels, grid)[..., 2, 2].sqrt(), error))
+        parts.append((depth_spread(volume, voxels, grid), error))
     wide, off = (torch.cat(part) for part in zip(*parts, strict=True))
     return wide, off
 

@@ -19,12 +19,11 @@ from volpose.estimator import Estimator
 from volpose.evaluate import TRUSTED
 from volpose.grid import Grid
 from volpose.lift.cameras import directions
-from volpose.lift.doubt import Doubt
+from volpose.lift.doubt import Doubt, depth_spread
 from volpose.lift.faults import FEWEST, Found
 from volpose.lift.heatmaps import framed
 from volpose.metrics import root_relative
 from volpose.network import LIFTING
-from volpose.refine import spread
 from volpose.skeleton import H36M_17, mirror_joints
 
 BATCH = 64
@@ -163,7 +162,7 @@ class Lifter:
             if self.doubt:
                 given = found.confidence > 0
                 given[:, H36M_17.root] = True  # its depth is 0 by definition
-                told = self.doubt.at(spread(volume, voxels, self.grid)[..., 2, 2].sqrt())
+                told = self.doubt.at(depth_spread(volume, voxels, self.grid))
                 doubt = torch.where(given, told, torch.nan)
             return Placed(self.grid.to_places(voxels), sure, doubt)
         places, other = self._both(found, mirror, up)
