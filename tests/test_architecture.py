@@ -67,7 +67,7 @@ LEVELS = [
     "__main__",
 ]
 LEVEL = {module: number for number, line in enumerate(LEVELS) for module in line.split()}
-LONGEST_FILE, LONGEST_FUNCTION = 320, 45  # lines; a function's docstring is not counted
+LONGEST_FILE, LONGEST_FUNCTION = 320, 40  # lines; a function's docstring is not counted
 
 
 def module_name(path: Path) -> str:

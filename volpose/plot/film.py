@@ -56,6 +56,9 @@ def film_figure(
         check_joints("films", poses[0], skeleton)
     if doubt is not None and doubt.shape[1] != skeleton.num_joints:
         raise ValueError(f"doubt must be of {skeleton.num_joints} joints, got {doubt.shape[1]}")
+    marks = marks or [""] * len(everything[0])
+    if len(marks) != len(everything[0]):
+        raise ValueError(f"marks must be one a frame, {len(everything[0])}, got {len(marks)}")
     center, half = bounds([as_array(points.flatten(0, 1)) for points in [*everything, *bars]])
     figure = new_figure(alt, height)
     panels = [(name, poses, view) for name, poses in films.items() for view in views]
@@ -68,17 +71,11 @@ def film_figure(
     shown = [poses for _, poses, _ in panels]
     moments = partial(_traces, shown, truth, doubt, skeleton)
     figure.add_traces(moments(0))
-    marks = marks or [""] * len(everything[0])
-    if len(marks) != len(everything[0]):
-        raise ValueError(f"marks must be one a frame, {len(everything[0])}, got {len(marks)}")
     labels = [f"{n / fps:.2f} s{mark and ', '}{mark}" for n, mark in enumerate(marks)]
+    traces = list(range(len(figure.data)))
     figure.frames = [
-        go.Frame(
-            data=[_moved(trace) for trace in moments(number)],
-            name=str(number),
-            traces=list(range(len(figure.data))),
-        )
-        for number in range(len(labels))
+        go.Frame(data=[_moved(trace) for trace in moments(n)], name=str(n), traces=traces)
+        for n in range(len(labels))
     ]
     return figure.update_layout(sliders=[_slider(labels)])
 

@@ -57,24 +57,17 @@ def forest(
     for name, values in named:
         if len(values) != len(rows):
             raise ValueError(f"{name} must have {len(rows)} entries, one a row, got {len(values)}")
-    figure, axes = plt.subplots(
-        1,
-        len(panels),
-        figsize=(width, ROW * len(rows) + 1.0),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    look = {"sharex": True, "sharey": True, "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(panels), figsize=(width, ROW * len(rows) + 1.0), **look)
     limits = _limits(panels, marks, math.inf if whole else FENCE)
     for ax, (title, series) in zip(axes[0], panels.items(), strict=True):
         _draw_paper(ax, marks)
         for number, (name, values) in enumerate(series.items()):
-            at = [row + 0.5 * ((number + 1) / (len(series) + 1) - 0.5) for row in range(len(rows))]
+            shift = 0.5 * ((number + 1) / (len(series) + 1) - 0.5)
             color, marker = SERIES[number], MARKERS[number]
-            for height, value in zip(at, values, strict=True):
+            for row, value in enumerate(values):
                 if value is not None:
-                    _draw_estimate(ax, value, height, limits, color, marker)
+                    _draw_estimate(ax, value, row + shift, limits, color, marker)
             ax.plot([], [], marker, color=color, ms=5, label=name)
         ax.set_xlabel(f"{title}\n{xlabel}" if title else xlabel)
         ax.axvline(0, color="#9A9A9A", lw=1)
