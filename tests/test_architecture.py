@@ -10,7 +10,8 @@ PACKAGE = ROOT / "volpose"
 
 # A module imports only from the lines above its own. A package's own name is its __init__.py.
 LEVELS = [
-    "skeleton grid camera model storage action_table loss_kernel precision flat team ahead",
+    "skeleton grid camera model storage action_table loss_kernel precision flat team ahead "
+    "provenance",
     "affine decoupled lift lift.bodies lift.cameras lift.faults",
     "crop targets released metrics augment fused",
     "lift.lines",

@@ -139,6 +139,15 @@ def test_bad_numbers(capsys, weights):
     refused(capsys)
 
 
+def test_a_start_of_another_form_is_refused_before_anything_is_rendered(capsys, tmp_path):
+    out = ("--out", str(tmp_path / "run"), "--cache", str(tmp_path / "data"))
+    sentence = refused(capsys, "train", "tiny", "--start", "studio-laptop", *out)
+    assert "start must have the recipe's network, with z_bins [1, 16], got [1, 32]" in sentence
+    assert "neither a shipped network" in refused(capsys, "train", "tiny", "--start", "no", *out)
+    assert "must be positive, got 0.0" in refused(capsys, "train", "tiny", "--rate", "0", *out)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def ctrl_c():
     """As at a prompt; a shell's background job ignores Ctrl-C, and these tests may run in one."""

@@ -17,13 +17,13 @@ from volpose import recipe
 from volpose.__main__ import main
 from volpose.estimator import Estimator
 from volpose.evaluate import evaluate
+from volpose.provenance import fingerprint
 from volpose.reproduce import experiment as experiments
 from volpose.reproduce.dissect import COMPARED, dissect
 from volpose.reproduce.experiment import Experiment
 from volpose.reproduce.lookup import lookup, nearest_mm
 from volpose.reproduce.measure import measure, result_of
 from volpose.reproduce.tables import TABLE_ROWS
-from volpose.run import fingerprint
 from volpose.storage import read_safetensors, write_safetensors
 from volpose.targets import gaussian_volume
 from volpose.train import fit

@@ -222,6 +222,56 @@ def test_unknown_joints_are_not_learned_from(kind, unknown, tmp_path):
     assert 300 < estimator.mean_limbs()[1] < 550  # a thigh, mm
 
 
+@pytest.fixture(scope="module")
+def beginning(tmp_path_factory):
+    """A network to begin with."""
+    return fit(SHORT, small_data(), tmp_path_factory.mktemp("beginning"), progress=False)
+
+
+def test_a_run_begins_with_the_weights_of_another(beginning, tmp_path):
+    config = replace(SHORT, seed=3, start=beginning.checksum())
+    run = Run.new(config, start=beginning)
+    assert run.estimator().checksum() == beginning.checksum()
+    whole = fit(config, small_data(), tmp_path / "whole", progress=False, start=beginning)
+    fit(config, small_data(), tmp_path / "halves", progress=False, until=3, start=beginning)
+    fit(config, small_data(), tmp_path / "halves", progress=False, start=beginning)
+    assert same_bits(*(tmp_path / n / "weights.safetensors" for n in ("whole", "halves")))
+    lineage = whole.card["start"]
+    assert lineage["recipe"] == beginning.card["recipe"]
+    assert lineage["steps"] == beginning.card["steps"]
+    assert whole.card["licence"] == beginning.card["licence"]  # of the same data: said once
+    assert whole.checksum() != beginning.checksum()
+
+
+def test_what_is_trained_on_stays_under_the_terms_of_what_it_began_with(beginning, tmp_path):
+    start = replace(beginning, card=beginning.card | {"licence": "mine"})
+    config = replace(SHORT, samples=16, start=start.checksum())
+    licence = fit(config, small_data(), tmp_path, progress=False, start=start).card["licence"]
+    assert licence == f"{beginning.card['licence']}; and mine"
+
+
+def test_only_the_recipes_weights_begin_a_run(beginning):
+    with pytest.raises(ValueError, match=f"recipe names, none, got {beginning.checksum()}"):
+        Run.new(SHORT, start=beginning)
+    with pytest.raises(ValueError, match="recipe names, 0123, got none"):
+        Run.new(replace(SHORT, start="0123"))
+    other = replace(SHORT, network=replace(NETWORK, sigma=3.0), start=beginning.checksum())
+    with pytest.raises(ValueError, match=r"recipe's network, with sigma 3\.0, got"):
+        Run.new(other, start=beginning)
+
+
+def test_a_checksum_is_of_the_weights_alone(beginning, tmp_path):
+    other = replace(beginning, card={})
+    other.save(tmp_path / "other.safetensors")
+    assert Estimator.load(tmp_path / "other.safetensors").checksum() == beginning.checksum()
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_rate_that_is_none_is_refused(rate):
+    with pytest.raises(ValueError, match="learning_rate must be positive"):
+        replace(SHORT, learning_rate=rate)
+
+
 def test_2d_labels_teach_the_marginal_of_every_stage():
     config = replace(SHORT, share_2d=0.25)
     run = Run.new(config)

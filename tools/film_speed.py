@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate
 
 from volpose import __version__
 from volpose.predict import read_image
-from volpose.run import hardware
+from volpose.provenance import hardware
 from volpose.storage import write_text
 from volpose.video import write_video
 

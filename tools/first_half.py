@@ -27,7 +27,7 @@ from volpose.lift.faults import Found
 from volpose.lift.heatmaps import Heatmaps, read_heatmaps
 from volpose.lift.lifter import Lifter, lift
 from volpose.metrics import mpjpe, pa_mpjpe, root_relative
-from volpose.run import hardware
+from volpose.provenance import hardware
 from volpose.storage import write_text
 from volpose.studio import Studio
 

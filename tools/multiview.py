@@ -33,7 +33,7 @@ from volpose.lift.formats import to_h36m
 from volpose.lift.lifter import Lifted, Lifter, lift
 from volpose.metrics import mpjpe, pa_mpjpe, procrustes_align, root_relative
 from volpose.predict import rounded, rounded_if_known
-from volpose.run import hardware
+from volpose.provenance import hardware
 from volpose.skeleton import H36M_17
 from volpose.storage import write_text
 

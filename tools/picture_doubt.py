@@ -21,7 +21,7 @@ from volpose.commands.options import name_of
 from volpose.decode import peak_voxel
 from volpose.estimator import Estimator
 from volpose.lift.doubt import PARTS, SHARE, Doubt, depth_spread, share_by_part
-from volpose.run import hardware
+from volpose.provenance import hardware
 from volpose.storage import write_text
 from volpose.studio import Studio
 

@@ -26,8 +26,8 @@ from volpose.decode import metric_pose, peak_voxel, root_depth_from_limbs
 from volpose.estimator import DECODERS, Estimator
 from volpose.evaluate import TRUSTED
 from volpose.metrics import ACTIONS_15, mpjpe, pa_mpjpe, root_relative
+from volpose.provenance import hardware
 from volpose.refine import candidates, pictorial_structures, spread
-from volpose.run import hardware
 from volpose.steady import steady_volumes
 from volpose.storage import write_text
 from volpose.studio import Studio

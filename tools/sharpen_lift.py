@@ -33,8 +33,8 @@ from volpose.lift.heatmaps import MARGIN, framed
 from volpose.lift.lifter import OWN_ERROR, Lifter, compromise, lift
 from volpose.lift.people import seen_people
 from volpose.metrics import root_relative
+from volpose.provenance import hardware
 from volpose.refine import candidates, pictorial_structures, spread
-from volpose.run import hardware
 from volpose.steady import steady_volumes
 
 NOISE, MISSING = 5.0, 1

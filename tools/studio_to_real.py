@@ -37,12 +37,11 @@ from volpose import __version__, pretrained
 from volpose.crop import to_crop
 from volpose.estimator import Estimator
 from volpose.evaluate import predict_batch
-from volpose.flat import FlatWeights
 from volpose.metrics import mpjpe, root_relative
 from volpose.precision import keep_freed_memory
 from volpose.predict import rounded
+from volpose.provenance import hardware
 from volpose.recipe import PRESETS
-from volpose.run import Run, hardware
 from volpose.storage import write_text
 from volpose.studio import CachedSplit, Studio, Variation, write_split
 from volpose.train import fit
@@ -89,19 +88,10 @@ def train(name: str) -> Estimator:
     """The network of one room, trained on with the pictures of a variant."""
     world, _, seed = name.partition("-seed-")
     data, folder = pictures(world, "train", CONFIG.images), RUNS / name
+    start = pretrained.load(START)
     config = replace(CONFIG, variation=variation(world).name, seed=int(seed or 0))
-    if not folder.exists():
-        begin(Run.new(config, str(data)), pretrained.load(START), folder)
-    return fit(config, data, folder, progress=False)
-
-
-def begin(run: Run, start: Estimator, folder: Path) -> None:
-    """Write a checkpoint before the first step, with another network's weights."""
-    weights = FlatWeights(start.model, half=False)
-    run.weights.values.data.copy_(weights.values.detach())
-    run.weights.statistics.copy_(weights.statistics)
-    folder.mkdir(parents=True)
-    run.save(folder)
+    config = replace(config, start=start.checksum())
+    return fit(config, data, folder, progress=False, start=start)
 
 
 def judge_studio(estimator: Estimator, name: str, count: int) -> dict:

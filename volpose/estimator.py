@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -184,6 +185,13 @@ class Estimator:
         if resolve(precision, device) == "fp32":
             return self
         return replace(self, model=convolve_in_bf16(deepcopy(self.model)))
+
+    def checksum(self) -> str:
+        """Of the weights alone, whatever the card says: 12 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:12]
 
     def save(self, path: str | Path) -> None:
         """Write weights, configuration and card to one safetensors file, all or nothing.

@@ -32,6 +32,8 @@ class TrainConfig:
         reduction: of `volume_loss`.
         style: of the targets.
         near_zero: start the last layer of every stage near zero, see `volpose.model.near_zero`.
+        start: checksum of the weights that the run begins with, `Estimator.checksum`; "" for
+            random ones.
         augmentation: of the training pictures.
         precision: "bf16", "fp32", or "auto", see `volpose.precision.has_fast_bf16`.
         share_2d: share of each batch whose labels are 2D; of a volume they teach what is seen along
@@ -60,6 +62,7 @@ class TrainConfig:
     reduction: str = "relative"
     style: str = "paper"
     near_zero: bool = True
+    start: str = ""
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: str = "auto"
     share_2d: float = 0.0
@@ -81,6 +84,8 @@ class TrainConfig:
         for name in ("batch_size", "images", "samples"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
         if self.apart and self.network.kind != "decoupled":
             raise ValueError(f"apart is for decoupled networks, not {self.network.kind!r}")
         if self.recompute and self.network.kind != "coarse-to-fine":

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -20,13 +16,13 @@ from volpose.decode import limb_lengths
 from volpose.estimator import Estimator
 from volpose.flat import FlatWeights
 from volpose.precision import resolve
+from volpose.provenance import fingerprint, hardware
 from volpose.recipe import TrainConfig, completed
 from volpose.skeleton import SKELETONS
 from volpose.storage import read_safetensors, write_safetensors
 from volpose.team import Team
 
 CHECKPOINT = "checkpoint.safetensors"
-PACKAGE = Path(__file__).resolve().parent
 UNKNOWN_LICENCE = "the terms of the data it was trained on"
 
 
@@ -47,6 +43,7 @@ class Run:
         seconds, cpu_seconds, waited: wall time, CPU time and time spent waiting for data so far.
         code: fingerprints of the source that took the steps; several if the run was stopped and
             went on with another, "unknown" where a checkpoint does not say.
+        origin: card of the network whose weights it began with; empty for random weights.
     """
 
     config: TrainConfig
@@ -62,6 +59,7 @@ class Run:
     cpu_seconds: float = 0.0
     waited: float = 0.0
     code: list[str] = field(default_factory=list)
+    origin: dict = field(default_factory=dict)
 
     @classmethod
     def new(
@@ -69,13 +67,21 @@ class Run:
         config: TrainConfig,
         data: str = "",
         team: Team | None = None,
+        start: Estimator | None = None,
     ) -> Run:
-        """A run before its first step; the weights depend on the seed alone."""
+        """A run before its first step; its weights are those of ``start``, or follow from the seed.
+
+        Raises:
+            ValueError: the recipe names another ``start``, or it is a network of another form.
+        """
+        check_start(config, start)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model = config.network.build()
             if not config.near_zero:
                 reset_heads(model)
+        if start:
+            model.load_state_dict(start.model.state_dict())
         if config.recompute:
             model.recompute = True
         team = team or Team()
@@ -87,7 +93,9 @@ class Run:
             averages = [weights.values.detach().clone(), weights.statistics.clone()]
         loss = torch.zeros(0, device=team.device)
         optimizer = _optimizer(config, weights.values)
-        return cls(config, data, precision, model, weights, optimizer, averages, loss)
+        run = cls(config, data, precision, model, weights, optimizer, averages, loss)
+        run.origin = {k: v for k, v in start.card.items() if k in LINEAGE} if start else {}
+        return run
 
     def apply(self, gradient: Tensor, losses: Tensor) -> None:
         """Take one step.
@@ -128,7 +136,9 @@ class Run:
             team: the processes of the run.
         """
         data = sources[0]
-        licences = dict.fromkeys(getattr(source, "licence", UNKNOWN_LICENCE) for source in sources)
+        licences = [getattr(source, "licence", UNKNOWN_LICENCE) for source in sources]
+        if self.config.start:
+            licences.append(self.origin.get("licence", UNKNOWN_LICENCE))
         skeleton = SKELETONS[self.config.network.skeleton]
         every = max(1, len(data) // 500 // team.size) * team.size
         sample = data.batch(list(range(team.rank, len(data), every)))
@@ -147,9 +157,9 @@ class Run:
             "hardware": hardware(device),
             "torch": torch.__version__,
             "code": " ".join(self.code),
-            "licence": "; and ".join(licences),
+            "licence": "; and ".join(dict.fromkeys(licences)),
             "mean_limbs_mm": [round(x, 2) for x in lengths.tolist()],
-        }
+        } | ({"start": self.origin} if self.config.start else {})
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint, all or nothing: the old one stays until the new is complete.
@@ -208,15 +218,32 @@ class Run:
 
 
 COUNTERS = ("step", "seconds", "cpu_seconds", "waited")
+# of the card of the network that a run began with
+LINEAGE = ("recipe", "data", "steps", "seconds", "cpu_seconds", "precision", "threads", "hardware")
+LINEAGE += ("torch", "code", "licence", "start")
 
 
-@cache
-def fingerprint() -> str:
-    """A checksum of the package's source, as it was when first asked for in this process."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
+def check_start(config: TrainConfig, start: Estimator | None) -> None:
+    """Refuse weights to begin with that are not the recipe's, or do not fit its network.
+
+    Raises:
+        ValueError: as said.
+    """
+    found = start.checksum() if start else ""
+    if config.start != found:
+        raise ValueError(
+            f"start must be the weights that the recipe names, {config.start or 'none'}, "
+            f"got {found or 'none'}"
+        )
+    if start is None:
+        return
+    own, other = config.network.to_json(), start.config.to_json()
+    for name in own:
+        if own[name] != other[name]:
+            raise ValueError(
+                f"start must have the recipe's network, with {name} {own[name]!r}, got "
+                f"{other[name]!r}"
+            )
 
 
 def way_out(config: TrainConfig, folder: Path | None) -> str:
@@ -286,14 +313,3 @@ def reset_heads(model: nn.Module) -> None:
             module.reset_parameters()
     if isinstance(getattr(model, "head", None), nn.Sequential):
         model.head[-1].reset_parameters()
-
-
-def hardware(device: torch.device) -> str:
-    """The machine in words, for the record of a result."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    cpuinfo = Path("/proc/cpuinfo")
-    names = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    model = next((n.split(":")[1].strip() for n in names if n.startswith("model name")), "CPU")
-    amx = " with AMX" if torch.cpu._is_amx_tile_supported() else ""
-    return f"{model}{amx}, {os.cpu_count()} cores, {platform.machine()}"

@@ -56,6 +56,7 @@ def fit(
     until: int | None = None,
     data_2d: Samples | None = None,
     task: Task | None = None,
+    start: Estimator | None = None,
 ) -> Estimator:
     """Train a network, or go on with a run that was stopped.
 
@@ -68,13 +69,16 @@ def fit(
         until: stop after this many steps; the run can be resumed.
         data_2d: samples with 2D labels, of which each batch takes the recipe's ``share_2d``.
         task: what is learned, if not to read poses in pictures.
+        start: the network whose weights it begins with, instead of random ones; the recipe's
+            ``start`` names them.
 
     Returns:
         The trained network; it is also written to ``weights.safetensors``.
 
     Raises:
-        ValueError: the folder holds another run, or is being written by one, or the loss is not
-            finite; the last good checkpoint is kept, if one was written.
+        ValueError: the folder holds another run, or is being written by one; ``start`` is not the
+            recipe's, or a network of another form; or the loss is not finite, and the last good
+            checkpoint is kept, if one was written.
         OSError: a file cannot be written, such as on a full disk; the last checkpoint is kept.
         KeyboardInterrupt: Ctrl-C or SIGTERM; the step was finished and a checkpoint written.
 
@@ -87,7 +91,7 @@ def fit(
         if team.leads:
             stack.enter_context(alone(folder))
         names = str(data) if data_2d is None else f"{data}; 2D labels: {data_2d}"
-        run = Run.new(config, names, team)
+        run = Run.new(config, names, team, start)
         run.restore(folder)
         feed = (task.feed if task else Feed)(config, data, run.step, last, team, data_2d)
         stack.callback(feed.close)

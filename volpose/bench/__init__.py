@@ -16,8 +16,8 @@ from volpose.bench.kernels import Volumes
 from volpose.bench.table import report, write
 from volpose.bench.timing import Effort
 from volpose.precision import keep_freed_memory
+from volpose.provenance import hardware
 from volpose.recipe import PRESETS, TrainConfig
-from volpose.run import hardware
 
 __all__ = ["FULL", "QUICK", "Plan", "bench", "measure", "report", "write"]
 

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import torch
 
+from volpose import pretrained
 from volpose.commands import options as shared
+from volpose.commands.options import name_of
 from volpose.data.opening import open_under, parse
 from volpose.data.protocols import protocol_of
 from volpose.data.samples import Samples, Share
 from volpose.network import KINDS
 from volpose.precision import PRECISIONS, keep_freed_memory
 from volpose.recipe import PRESETS, REAL, TrainConfig, with_network
+from volpose.run import check_start
 from volpose.studio import Studio, write_split
 from volpose.studio.variation import VARIATIONS
 from volpose.team import Team
@@ -33,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", choices=KINDS, help="another kind of network, same recipe")
     parser.add_argument("--variation", choices=tuple(VARIATIONS), help="of the studio")
     parser.add_argument("--seed", type=shared.seed, default=0)
+    words = "begin with the weights of a network of the same form: a shipped one's name, or a file"
+    parser.add_argument("--start", metavar="WEIGHTS", help=words)
+    parser.add_argument("--rate", type=float, help="the highest learning rate")
     parser.add_argument("--images", type=shared.positive, help="size of the training set")
     parser.add_argument("--samples", type=shared.positive, help="images seen in all")
     parser.add_argument("--precision", choices=PRECISIONS, help="default: bf16 where it is fast")
@@ -58,6 +64,11 @@ def run(options: argparse.Namespace) -> None:
     given = {k: getattr(options, k) for k in names}
     config = replace(config, seed=options.seed, **{k: v for k, v in given.items() if v})
     config = replace(config, share_2d=_share_2d(options))
+    if options.rate is not None:
+        config = replace(config, learning_rate=options.rate)
+    start = pretrained.load(options.start) if options.start else None
+    if start:
+        config = replace(config, start=start.checksum())
     folder = options.out or Path("runs") / _run_name(options, config)
     if any(p.exists() and not p.is_dir() for p in (folder, *folder.parents)):
         raise NotADirectoryError(
@@ -69,10 +80,11 @@ def run(options: argparse.Namespace) -> None:
     small = config.network.image_size <= 64
     torch.set_num_threads(options.threads or (1 if small else torch.get_num_threads()))
     if options.data is None:
+        check_start(config, start)  # before anything is rendered
         data = _studio(config, options.cache, team)
     else:
         config, data = _real(config, options)
-    fit(config, data, folder, team, data_2d=_data_2d(config, options, team))
+    fit(config, data, folder, team, data_2d=_data_2d(config, options, team), start=start)
     if team.leads:
         print(f"trained: {folder / 'weights.safetensors'}; loss curve: {folder / 'log.csv'}")
 
@@ -81,6 +93,7 @@ def _run_name(options: argparse.Namespace, config: TrainConfig) -> str:
     kind = (options.data or "").partition(":")[0]
     parts = [options.preset, kind, options.network, options.variation]
     parts += ["2d"] if options.data_2d else []
+    parts += ["from", name_of(options.start)] if options.start else []
     return "-".join([p for p in parts if p] + [f"seed{config.seed}"])
 
 

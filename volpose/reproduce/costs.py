@@ -11,10 +11,10 @@ from volpose import __version__
 from volpose.bench.timing import Effort, race
 from volpose.bench.training import own_step
 from volpose.precision import resolve
+from volpose.provenance import fingerprint, hardware
 from volpose.recipe import PRESETS
 from volpose.reproduce.experiment import Experiment
 from volpose.reproduce.tables import TABLE_ROWS
-from volpose.run import fingerprint, hardware
 from volpose.storage import read_json, write_text
 
 ROUNDS = 21

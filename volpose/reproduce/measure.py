@@ -17,12 +17,12 @@ from volpose.estimator import Estimator
 from volpose.evaluate import evaluate
 from volpose.model import count_parameters
 from volpose.precision import keep_freed_memory
+from volpose.provenance import fingerprint
 from volpose.recipe import completed
 from volpose.reproduce.dissect import dissect
 from volpose.reproduce.experiment import FAMILIES, RMSPROP, SPLITS, Experiment, family
 from volpose.reproduce.lookup import lookup
 from volpose.reproduce.tables import ROWS
-from volpose.run import fingerprint
 from volpose.storage import read_json, write_text
 from volpose.studio import CachedSplit, Studio, write_split
 from volpose.team import Team
