@@ -251,9 +251,9 @@ def test_what_is_trained_on_stays_under_the_terms_of_what_it_began_with(beginnin
 
 
 def test_only_the_recipes_weights_begin_a_run(beginning):
-    with pytest.raises(ValueError, match=f"recipe names, none, got {beginning.checksum()}"):
+    with pytest.raises(ValueError, match=f"recipe's weights, random, got {beginning.checksum()}"):
         Run.new(SHORT, start=beginning)
-    with pytest.raises(ValueError, match="recipe names, 0123, got none"):
+    with pytest.raises(ValueError, match="recipe's weights, 0123, got random"):
         Run.new(replace(SHORT, start="0123"))
     other = replace(SHORT, network=replace(NETWORK, sigma=3.0), start=beginning.checksum())
     with pytest.raises(ValueError, match=r"recipe's network, with sigma 3\.0, got"):

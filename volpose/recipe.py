@@ -12,6 +12,7 @@ from volpose.network import NetworkConfig
 from volpose.precision import PRECISIONS
 
 STYLES = ("paper", "official")
+RANDOM = "random"  # weights to begin with, from the seed
 REAL = "none, real pictures"  # stands where the studio's variation would
 
 
@@ -32,8 +33,8 @@ class TrainConfig:
         reduction: of `volume_loss`.
         style: of the targets.
         near_zero: start the last layer of every stage near zero, see `volpose.model.near_zero`.
-        start: checksum of the weights that the run begins with, `Estimator.checksum`; "" for
-            random ones.
+        start: checksum of the weights that the run begins with, `Estimator.checksum`, or
+            "random".
         augmentation: of the training pictures.
         precision: "bf16", "fp32", or "auto", see `volpose.precision.has_fast_bf16`.
         share_2d: share of each batch whose labels are 2D; of a volume they teach what is seen along
@@ -62,7 +63,7 @@ class TrainConfig:
     reduction: str = "relative"
     style: str = "paper"
     near_zero: bool = True
-    start: str = ""
+    start: str = RANDOM
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: str = "auto"
     share_2d: float = 0.0

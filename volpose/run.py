@@ -17,7 +17,7 @@ from volpose.estimator import Estimator
 from volpose.flat import FlatWeights
 from volpose.precision import resolve
 from volpose.provenance import fingerprint, hardware
-from volpose.recipe import TrainConfig, completed
+from volpose.recipe import RANDOM, TrainConfig, completed
 from volpose.skeleton import SKELETONS
 from volpose.storage import read_safetensors, write_safetensors
 from volpose.team import Team
@@ -137,7 +137,7 @@ class Run:
         """
         data = sources[0]
         licences = [getattr(source, "licence", UNKNOWN_LICENCE) for source in sources]
-        if self.config.start:
+        if self.config.start != RANDOM:
             licences.append(self.origin.get("licence", UNKNOWN_LICENCE))
         skeleton = SKELETONS[self.config.network.skeleton]
         every = max(1, len(data) // 500 // team.size) * team.size
@@ -159,7 +159,7 @@ class Run:
             "code": " ".join(self.code),
             "licence": "; and ".join(dict.fromkeys(licences)),
             "mean_limbs_mm": [round(x, 2) for x in lengths.tolist()],
-        } | ({"start": self.origin} if self.config.start else {})
+        } | ({"start": self.origin} if self.config.start != RANDOM else {})
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint, all or nothing: the old one stays until the new is complete.
@@ -229,12 +229,9 @@ def check_start(config: TrainConfig, start: Estimator | None) -> None:
     Raises:
         ValueError: as said.
     """
-    found = start.checksum() if start else ""
+    found = start.checksum() if start else RANDOM
     if config.start != found:
-        raise ValueError(
-            f"start must be the weights that the recipe names, {config.start or 'none'}, "
-            f"got {found or 'none'}"
-        )
+        raise ValueError(f"start must be the recipe's weights, {config.start}, got {found}")
     if start is None:
         return
     own, other = config.network.to_json(), start.config.to_json()
