@@ -144,7 +144,8 @@ def test_a_start_of_another_form_is_refused_before_anything_is_rendered(capsys, 
     sentence = refused(capsys, "train", "tiny", "--start", "studio-laptop", *out)
     assert "start must have the recipe's network, with z_bins [1, 16], got [1, 32]" in sentence
     assert "neither a shipped network" in refused(capsys, "train", "tiny", "--start", "no", *out)
-    assert "must be positive, got 0.0" in refused(capsys, "train", "tiny", "--rate", "0", *out)
+    sentence = refused(capsys, "train", "tiny", "--rate", "0", *out)
+    assert "learning_rate must be positive and finite, got 0.0" in sentence
     assert not list(tmp_path.iterdir())
 
 

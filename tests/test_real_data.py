@@ -131,6 +131,14 @@ def test_training_on_fewer_subjects_is_told(oracle, folders):
     assert found["differences"][0] == "train"
 
 
+def test_what_a_network_saw_before_its_last_training_is_told(oracle, folders):
+    oracle.card["start"] = {"data": "studio train", "start": {"data": "Human3.6M train (film)"}}
+    oracle.card["start"]["start"]["subjects"] = ["S9"]
+    found = evaluated("h36m", folders["h36m"], "--count", "2", "--root", "mean-limbs")
+    assert found["measured"]["train"] == ["S1", "S5", "S6", "S7", "S8", "S9", "studio train"]
+    assert found["differences"][0] == "train"
+
+
 def test_humaneva(oracle, folders, capsys):
     found = evaluated("humaneva", folders["humaneva"])
     assert list(found["sequences"]) == ["Walking S1"]
@@ -328,6 +336,12 @@ def test_training_on_real_pictures(tmp_path, monkeypatch, capsys):
     assert torch.allclose(torch.tensor(card["mean_limbs_mm"]), film_limbs(), atol=1.0)
     other = main([*arguments, "--device", "cpu", "--images", "20"])  # is another run
     assert other == 2
+    start = "runs/tiny-h36m-seed0/weights.safetensors"
+    assert main([*arguments, "--device", "cpu", "--start", start, "--rate", "0.002"]) == 0
+    onward = Estimator.load("runs/tiny-h36m-from-tiny-h36m-seed0-seed0/weights.safetensors").card
+    assert onward["recipe"]["start"] == Estimator.load(start).checksum()
+    assert onward["recipe"]["learning_rate"] == 0.002
+    assert onward["start"]["subjects"] == card["subjects"]
 
 
 def test_training_with_photographs_that_have_2d_labels(folders, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ import volpose.train
 from tests.forks import same_bits, step_of
 from tests.small import CONFIG, NETWORK, InMemory, small_data, studio_batch
 from volpose.augment import augment
-from volpose.estimator import Estimator
+from volpose.estimator import Estimator, trainings
 from volpose.feed import Feed
 from volpose.recipe import PRESETS, with_network
 from volpose.run import Run
@@ -241,6 +241,10 @@ def test_a_run_begins_with_the_weights_of_another(beginning, tmp_path):
     assert lineage["steps"] == beginning.card["steps"]
     assert whole.card["licence"] == beginning.card["licence"]  # of the same data: said once
     assert whole.checksum() != beginning.checksum()
+    assert [len(card["recipe"]["start"]) for card in trainings(whole.card)] == [12, len("random")]
+    other = replace(config, start=whole.checksum())
+    with pytest.raises(ValueError, match=r"\(start is '[0-9a-f]{12}', not '[0-9a-f]{12}'\)"):
+        fit(other, small_data(), tmp_path / "halves", progress=False, start=whole)
 
 
 def test_what_is_trained_on_stays_under_the_terms_of_what_it_began_with(beginning, tmp_path):
@@ -264,6 +268,8 @@ def test_a_checksum_is_of_the_weights_alone(beginning, tmp_path):
     other = replace(beginning, card={})
     other.save(tmp_path / "other.safetensors")
     assert Estimator.load(tmp_path / "other.safetensors").checksum() == beginning.checksum()
+    with pytest.raises(ValueError, match="no checksum: the network was rounded for prediction"):
+        other.at_precision("bf16").checksum()
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("inf"), float("nan")])

@@ -15,7 +15,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from volpose.estimator import Estimator
+from volpose.estimator import Estimator, trainings
 from volpose.network import LIFTING
 from volpose.pretrained import FOLDER, load, names, sha256
 from volpose.recipe import PRESETS
@@ -99,6 +99,17 @@ def preset_of(card: dict) -> str:
     return next(n for n, p in PRESETS.items() if size(p.to_json()["network"]) == own)
 
 
+def beginnings(card: dict) -> list[str]:
+    """What a network began with, if not with random weights, the last training first."""
+    return [
+        f"began with weights that had seen {start['recipe']['samples']} samples in "
+        f"{start['cpu_seconds']:.0f} s of CPU, {start['hardware']}: {start['data']}"
+        if start.get("recipe")
+        else "began with weights of which nothing is known"
+        for start in trainings(card)[1:]
+    ]
+
+
 def readable(card: dict) -> str:
     """A card in Markdown."""
     recipe = card["recipe"]
@@ -111,6 +122,7 @@ def readable(card: dict) -> str:
         f"({card['cpu_seconds']:.0f} s of CPU), {card['threads']} thread(s), "
         f"{card['hardware']}, torch {card['torch']}",
         f"* licence: {card['licence']}",
+        *(f"* {words}" for words in beginnings(card)),
     ]
     if "doubt" in card:
         lines.append("* knows which errors in depth go with the spread of its volumes")

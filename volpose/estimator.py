@@ -187,7 +187,12 @@ class Estimator:
         return replace(self, model=convolve_in_bf16(deepcopy(self.model)))
 
     def checksum(self) -> str:
-        """Of the weights alone, whatever the card says: 12 hexadecimal digits."""
+        """Of the weights alone, whatever the card says: 12 hexadecimal digits.
+
+        Raises:
+            ValueError: the network came from `at_precision`, and is no longer what was trained.
+        """
+        self._check_unrounded("its weights have no checksum")
         digest = hashlib.sha256()
         for name, tensor in sorted(self.model.state_dict().items()):
             digest.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
@@ -199,11 +204,14 @@ class Estimator:
         Raises:
             ValueError: the network came from `at_precision`, and is no longer what was trained.
         """
-        if next(self.model.parameters()).dtype != torch.float32:
-            raise ValueError(f"{path}: the network was rounded for prediction; save the original")
+        self._check_unrounded(f"{path}: not written")
         tensors = {k: v.contiguous() for k, v in self.model.state_dict().items()}
         header = {"config": json.dumps(self.config.to_json()), "card": json.dumps(self.card)}
         write_safetensors(path, tensors, header)
+
+    def _check_unrounded(self, what: str) -> None:
+        if any(values.dtype == torch.bfloat16 for values in self.model.parameters()):
+            raise ValueError(f"{what}: the network was rounded for prediction; use the original")
 
     @classmethod
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Estimator:
@@ -224,3 +232,9 @@ class Estimator:
             raise ValueError(f"{path}: not the weights of a volpose network ({error})") from error
         load_weights(model, tensors, path)
         return cls(config, model.to(device).eval(), card)
+
+
+def trainings(card: dict) -> list[dict]:
+    """A network's card and those of the networks it began with, the last training first."""
+    start = card.get("start")
+    return [card, *(trainings(start) if isinstance(start, dict) else [])]

@@ -19,7 +19,7 @@ from volpose.crop import to_image
 from volpose.data.dataset import PeopleData
 from volpose.data.protocols import FLAT_SCORED, PROTOCOLS, TITLES, Protocol
 from volpose.data.samples import Batch
-from volpose.estimator import Estimator
+from volpose.estimator import Estimator, trainings
 from volpose.evaluate import ROOTS, judge_all, judge_pose, predict_batch, reading
 from volpose.metrics import PARTS, pcp, root_relative
 from volpose.skeleton import Skeleton, convert_joints
@@ -134,11 +134,7 @@ def _measured(
 ) -> Protocol:
     """The protocol with what was really done in place of what should have been."""
     people = data.people
-    trained = (str(estimator.card.get("data", "not said")),)
-    if trained[0].startswith(f"{TITLES[protocol.data]} train"):
-        trained = protocol.train
-        if protocol.data in ("h36m", "humaneva"):  # the others' records name no persons
-            trained = _in_order(list(estimator.card.get("subjects", ["not said"])), trained)
+    trained = [name for card in trainings(estimator.card) for name in _seen(protocol, card)]
     subjects = [
         f"{subject}, {action}" if protocol.data == "kth" else subject
         for subject, action in zip(people.subject.tolist(), people.action.tolist(), strict=True)
@@ -148,7 +144,7 @@ def _measured(
     lacking = {joint for joint, k in zip(people.skeleton.joints, known, strict=True) if not k}
     return replace(
         protocol,
-        train=trained,
+        train=_in_order(trained, protocol.train),
         test=_in_order(subjects, protocol.test),
         cameras=_in_order(people.view.tolist(), protocol.cameras),
         scored=tuple(name for name in protocol.scored if name not in lacking),
@@ -156,6 +152,16 @@ def _measured(
         root_source=way.roots[root],
         box_source=people.box_source,
     )
+
+
+def _seen(protocol: Protocol, card: dict) -> tuple[str, ...]:
+    """Whom one training showed the network, in the protocol's words."""
+    data = str(card.get("data", "not said"))
+    if not data.startswith(f"{TITLES[protocol.data]} train"):
+        return (data,)
+    if protocol.data in ("h36m", "humaneva"):  # the others' records name no persons
+        return tuple(card.get("subjects", ["not said"]))
+    return protocol.train
 
 
 def _in_order(found: list[str], usual: tuple[str, ...]) -> tuple[str, ...]:

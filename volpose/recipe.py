@@ -32,7 +32,8 @@ class TrainConfig:
         average: decay of a running average of the weights, which is then what is saved; 0 for none.
         reduction: of `volume_loss`.
         style: of the targets.
-        near_zero: start the last layer of every stage near zero, see `volpose.model.near_zero`.
+        near_zero: random weights of the last layer of every stage are near zero, see
+            `volpose.model.near_zero`.
         start: checksum of the weights that the run begins with, `Estimator.checksum`, or
             "random".
         augmentation: of the training pictures.
@@ -43,7 +44,7 @@ class TrainConfig:
         recompute: forget the activations of each stage and compute them again for the gradient:
             less memory, more time, the same numbers.
         variation: the studio's setting; `REAL` for a real data set, which the weights' card names.
-        seed: of weights, order and augmentation.
+        seed: of random weights, order and augmentation.
 
     Raises:
         ValueError: a value is not one of its choices or out of its range.
@@ -86,7 +87,7 @@ class TrainConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate must be positive, got {self.learning_rate}")
+            raise ValueError(f"learning_rate must be positive and finite, got {self.learning_rate}")
         if self.apart and self.network.kind != "decoupled":
             raise ValueError(f"apart is for decoupled networks, not {self.network.kind!r}")
         if self.recompute and self.network.kind != "coarse-to-fine":
@@ -165,7 +166,7 @@ def with_network(config: TrainConfig, kind: str) -> TrainConfig:
 
 
 def with_paper_training(config: TrainConfig) -> TrainConfig:
-    """The same network and data, trained as in the paper: optimizer, batch, loss, start.
+    """The same network and data, trained as in the paper: optimizer, batch, loss, first weights.
 
     Paper: Sec. 4.3.
     """

@@ -43,7 +43,7 @@ class Run:
         seconds, cpu_seconds, waited: wall time, CPU time and time spent waiting for data so far.
         code: fingerprints of the source that took the steps; several if the run was stopped and
             went on with another, "unknown" where a checkpoint does not say.
-        origin: card of the network whose weights it began with; empty for random weights.
+        origin: of the card of the network whose weights it began with, what `LINEAGE` names.
     """
 
     config: TrainConfig
@@ -219,8 +219,8 @@ class Run:
 
 COUNTERS = ("step", "seconds", "cpu_seconds", "waited")
 # of the card of the network that a run began with
-LINEAGE = ("recipe", "data", "steps", "seconds", "cpu_seconds", "precision", "threads", "hardware")
-LINEAGE += ("torch", "code", "licence", "start")
+LINEAGE = ("recipe", "data", "subjects", "steps", "seconds", "cpu_seconds", "precision", "threads")
+LINEAGE += ("hardware", "torch", "code", "licence", "start")
 
 
 def check_start(config: TrainConfig, start: Estimator | None) -> None:
@@ -231,7 +231,10 @@ def check_start(config: TrainConfig, start: Estimator | None) -> None:
     """
     found = start.checksum() if start else RANDOM
     if config.start != found:
-        raise ValueError(f"start must be the recipe's weights, {config.start}, got {found}")
+        raise ValueError(
+            f"start must be the recipe's weights, {config.start}, got {found}: give both the "
+            "network and its checksum()"
+        )
     if start is None:
         return
     own, other = config.network.to_json(), start.config.to_json()

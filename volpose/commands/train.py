@@ -84,6 +84,7 @@ def run(options: argparse.Namespace) -> None:
         data = _studio(config, options.cache, team)
     else:
         config, data = _real(config, options)
+        check_start(config, start)
     fit(config, data, folder, team, data_2d=_data_2d(config, options, team), start=start)
     if team.leads:
         print(f"trained: {folder / 'weights.safetensors'}; loss curve: {folder / 'log.csv'}")
