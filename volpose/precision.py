@@ -61,12 +61,17 @@ class _Rectified(nn.Module):
         )
 
 
+def _rectifies_in_bf16() -> bool:
+    """Whether oneDNN takes bf16 in that call; on older CPUs PyTorch's own convolution does."""
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def _fold_into_convolutions(layers: nn.Sequential) -> None:
     for i, (layer, norm) in enumerate(itertools.pairwise(list(layers))):
         if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             layers[i], layers[i + 1] = fuse_conv_bn_eval(layer, norm), nn.Identity()
-            on_cpu = layer.weight.device.type == "cpu" and torch.backends.mkldnn.is_available()
-            if on_cpu and any(isinstance(after, nn.ReLU) for after in layers[i + 2 : i + 3]):
+            whole = layer.weight.device.type == "cpu" and _rectifies_in_bf16()
+            if whole and any(isinstance(after, nn.ReLU) for after in layers[i + 2 : i + 3]):
                 layers[i], layers[i + 2] = _Rectified(layers[i]), nn.Identity()
 
 
