@@ -9,6 +9,7 @@ import pytest
 from tests.made_up import COMMITTED, made_up
 from tests.test_reproduce_tables import compared, mean_and_half, printed_cells
 from volpose.__main__ import main
+from volpose.reproduce import lacking
 from volpose.reproduce.answers import answers, doubling, effects, grown
 from volpose.reproduce.experiment import RMSPROP, SETTINGS
 from volpose.reproduce.intervals import Interval
@@ -259,6 +260,19 @@ def test_a_doubling_is_over_the_seeds_of_both_sizes_that_have_learned():
     assert doubling(sizes, 10, 40, begins=100.0) == Interval.of([10.0, 5.0])
     assert doubling(sizes, 10, 20) is None
     assert doubling(sizes, 20, 40) is None
+
+
+def test_of_the_committed_tables_nothing_is_lacking_but_more_seeds():
+    for setting in ("default", "hard"):
+        for name in ("table1", "table2", "table3"):
+            assert lacking(name, "laptop", setting, 5, COMMITTED) == []
+        more = {run.name for run in lacking("table1", "laptop", setting, 6, COMMITTED)}
+        rows = ("coordinate-regression", "volume-16", "volume-32")
+        times = {f"{row}-equal-time-seed-5" for row in rows[:2]}  # the last row is the clock
+        assert more == {f"{row}-seed-5" for row in rows} | times
+    assert all(
+        run.change or run.samples for run in lacking("questions", "laptop", "hard", 3, COMMITTED)
+    )
 
 
 def test_show_prints_the_answers(tmp_path, capsys):

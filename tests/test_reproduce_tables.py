@@ -303,6 +303,9 @@ def test_show_prints_what_there_is_and_trains_nothing(tmp_path, capsys):
     assert main(["reproduce", "table1", "--setting", "hard", "--show", *where]) == 0
     printed = capsys.readouterr().out
     assert "112.41" in printed
+    assert "not made yet" not in printed
+    assert main(["reproduce", "table1", "--setting", "hard", "--show", "--seeds", "9", *where]) == 0
+    assert "not made yet, of what 9 seeds ask for: coordinate-regr" in capsys.readouterr().out
     made_up(tmp_path / "results", "table3")
     assert main(["reproduce", "table3", "--setting", "hard", "--show", *where]) == 0
     assert re.search(r"SittingDown +129\.97 +103\.67 ", capsys.readouterr().out)

@@ -19,6 +19,27 @@ from volpose.reproduce.tables import COARSE_TO_FINE, TABLES
 QUESTIONS = "questions"
 
 
+def lacking(name: str, preset: str, setting: str, seeds: int, results: Path) -> list[Experiment]:
+    """The runs that `reproduce` would make; those that follow from a rate, once it is known.
+
+    Args:
+        name, preset, setting, seeds, results: as in `reproduce`.
+    """
+    rows = _rows(name)
+    planned = rate_runs(preset, setting, rows, results)
+    if name == QUESTIONS:
+        planned += rate_runs(preset, setting, [COARSE_TO_FINE.name], results, RMSPROP)
+        planned += question_runs(preset, setting, seeds, results)
+    else:
+        planned += equal_time_runs(preset, setting, name, seeds, results)
+    planned += row_runs(preset, setting, rows, seeds, results)
+    return list(dict.fromkeys(missing(planned, results)))
+
+
+def _rows(name: str) -> list[str]:
+    return [row.name for row in TABLES[name].rows] if name in TABLES else list(QUESTIONED)
+
+
 def reproduce(
     name: str, preset: str, setting: str, seeds: int, results: Path, runs: Path, jobs: int
 ) -> None:
@@ -35,7 +56,7 @@ def reproduce(
 
     Paper: Sec. 4.4, Tables 1 to 3.
     """
-    rows = [row.name for row in TABLES[name].rows] if name in TABLES else list(QUESTIONED)
+    rows = _rows(name)
 
     def run(experiments: list[Experiment]) -> None:
         measure(experiments, results, runs, jobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from pathlib import Path
 
 import torch
@@ -11,7 +12,7 @@ from volpose import pretrained
 from volpose.commands.options import add_precision, name_of, positive
 from volpose.estimator import DECODERS
 from volpose.recipe import PRESETS
-from volpose.reproduce import QUESTIONS, reproduce
+from volpose.reproduce import QUESTIONS, lacking, reproduce
 from volpose.reproduce.answers import answers
 from volpose.reproduce.experiment import SAMPLES, SETTINGS
 from volpose.reproduce.measure import prepare_process
@@ -40,7 +41,8 @@ def _add_studio(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--setting", choices=SETTINGS, action="append", help="default: both")
     parser.add_argument("--seeds", type=positive, default=SEEDS, metavar="N", help="of each row")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="side by side")
-    parser.add_argument("--show", action="store_true", help="train nothing, print what is there")
+    words = "train nothing, print what is there, and which runs are not"
+    parser.add_argument("--show", action="store_true", help=words)
     parser.add_argument("--results", type=Path, default=Path("results/reproduce"), metavar="DIR")
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
 
@@ -72,6 +74,10 @@ def run(options: argparse.Namespace) -> None:
             print(report(summarize(options.table, options.preset, setting, options.results)))
         else:
             print(answers(options.preset, setting, options.results))
+        where = options.table, options.preset, setting, options.seeds, options.results
+        if todo := [run.name for run in lacking(*where)]:
+            words = f"not made yet, of what {options.seeds} seeds ask for: {', '.join(todo)}"
+            print("\n" + textwrap.fill(words, 88, break_on_hyphens=False))
         print()
 
 
