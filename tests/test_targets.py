@@ -83,6 +83,26 @@ def test_official_windows_and_sigmas_along_z(d, window, sigma):
         assert z[slice_ + 1].item() == pytest.approx(math.exp(-1 / (2 * sigma**2)), rel=1e-5)
 
 
+def test_a_deep_target_is_as_thick_in_mm_as_that_of_half_as_many_slices():
+    fine, half = Grid((32, 16, 16), 64.0), Grid((16, 16, 16), 64.0)
+    at = torch.tensor([[[30.0, 34.0, 250.0]]])
+    deep, paper = (
+        coarse_to_fine_targets(fine.to_voxels(at), fine, (32,), 1.0, style)[0]
+        for style in ("deep", "paper")
+    )
+    (thick,) = coarse_to_fine_targets(half.to_voxels(at), half, (16,), 1.0)
+
+    def spread(target, grid):  # mm; a Gaussian sampled finely enough keeps its own
+        mm = torch.arange(grid.shape[0]) * grid.voxel_size[2]
+        weights = target.z[0, 0] / target.z.sum()
+        return ((mm - (weights * mm).sum()).square() * weights).sum().sqrt().item()
+
+    assert spread(deep, fine) == pytest.approx(spread(thick, half), rel=0.01)
+    assert spread(deep, fine) == pytest.approx(2 * spread(paper, fine), rel=0.01)
+    assert torch.equal(deep.x, paper.x)
+    assert torch.equal(deep.y, paper.y)
+
+
 def test_official_blob_in_x_and_y():
     voxels = torch.tensor([[30.4, 29.6, 10.0]])
     (target,) = coarse_to_fine_targets(voxels, Grid.official(), (64,), style="official")
@@ -103,7 +123,7 @@ def test_a_joint_outside_or_without_label_is_masked_not_smeared():
     assert volume[0, 1:4].abs().sum() == 0
 
 
-@pytest.mark.parametrize("style", ["paper", "official"])
+@pytest.mark.parametrize("style", ["paper", "deep", "official"])
 def test_a_joint_beside_the_crop_can_teach_that_it_is_not_there(style):
     grid = Grid((8, 8, 8), 32.0)
     nan = float("nan")

@@ -11,7 +11,7 @@ from volpose.losses import REDUCTIONS
 from volpose.network import NetworkConfig
 from volpose.precision import PRECISIONS
 
-STYLES = ("paper", "official")
+STYLES = ("paper", "deep", "official")
 RANDOM = "random"  # weights to begin with, from the seed
 REAL = "none, real pictures"  # stands where the studio's variation would
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -57,8 +58,10 @@ def coarse_to_fine_targets(
         grid: the finest grid; its D must be a multiple of every entry of ``z_bins``.
         z_bins: number of slices of each stage's volume, such as (1, 2, 4, 64).
         sigma: standard deviation in voxels of the finest grid.
-        style: "paper" (sub-voxel centers, this ``sigma``) or "official", the released code's
-            targets: centers rounded, sigma 3.25 cut at 6 cells in x and y, its own width in z.
+        style: "paper" (sub-voxel centers, this ``sigma``); "deep", the same with twice the
+            ``sigma`` along z, as thick in mm as the targets of half as many slices; or "official",
+            the released code's: centers rounded, sigma 3.25 cut at 6 cells in x and y, its own
+            width in z.
         annotated: False where a joint has no label.
         beside: what a joint teaches whose x or y lies outside the grid: "masked", nothing; "empty",
             that it is not there: its volume is zero. (The released code does the latter, and leaves
@@ -77,8 +80,8 @@ def coarse_to_fine_targets(
     """
     if not sigma > 0:
         raise ValueError(f"sigma must be positive (voxels), got {sigma}")
-    if style not in ("paper", "official"):
-        raise ValueError(f'style must be "paper" or "official", got {style!r}')
+    if style not in _FACTORS:
+        raise ValueError(f"style must be one of {', '.join(_FACTORS)}, got {style!r}")
     if beside not in ("masked", "empty"):
         raise ValueError(f'beside must be "masked" or "empty", got {beside!r}')
     known = voxels.isfinite().all(-1)
@@ -92,10 +95,9 @@ def coarse_to_fine_targets(
     flat = torch.cat([voxels[..., :2], torch.zeros_like(voxels[..., 2:])], -1)
     valid = inside | (known & ~grid.contains(flat)) if beside == "empty" else inside
     centers = torch.where(inside[..., None], voxels, torch.zeros_like(voxels))
-    draw = _paper_factors if style == "paper" else _official_factors
     targets = []
     for depth in z_bins:
-        x, y, z = draw(centers, grid, grid.coarsened(depth), sigma)
+        x, y, z = _FACTORS[style](centers, grid, grid.coarsened(depth), sigma)
         targets.append(GaussianTarget(x * inside[..., None], y, z, valid))
     return targets
 
@@ -124,10 +126,12 @@ def gaussian(
     return torch.where(bell < 1e-12, torch.zeros_like(bell), bell)
 
 
-def _paper_factors(centers: Tensor, grid: Grid, coarse: Grid, sigma: float) -> list[Tensor]:
+def _paper_factors(
+    centers: Tensor, grid: Grid, coarse: Grid, sigma: float, times_in_z: float = 1.0
+) -> list[Tensor]:
     depth, height, width = grid.shape
     x, y, z = centers.unbind(-1)
-    fine_z = gaussian(z, depth, sigma)
+    fine_z = gaussian(z, depth, times_in_z * sigma)
     # max-pool over each coarse slice: (..., J, D) -> (..., J, d, D/d) -> (..., J, d)
     coarse_z = fine_z.unflatten(-1, (coarse.shape[0], -1)).amax(-1)
     return [gaussian(x, width, sigma), gaussian(y, height, sigma), coarse_z]
@@ -158,3 +162,10 @@ def _windowed(center: Tensor, count: int, window: int) -> Tensor:
     at = torch.arange(count, device=center.device, dtype=center.dtype)
     inside = (at - center[..., None]).abs() <= window // 2
     return gaussian(center, count, window / 4) * inside
+
+
+_FACTORS = {
+    "paper": _paper_factors,
+    "deep": partial(_paper_factors, times_in_z=2.0),
+    "official": _official_factors,
+}

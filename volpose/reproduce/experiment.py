@@ -18,7 +18,8 @@ SPLITS = {"train": None, "val": 1500, "test": 2000}  # samples; None is the reci
 RMSPROP = "RMSprop"  # the paper's optimizer and nothing else; its rate is searched for
 ASKED = ("official targets", "paper's training", RMSPROP)  # what does each of them cost?
 HALF_RATE = "half the rate"  # does a table say the same where fewer trainings fail?
-CHANGES = ("", *ASKED, HALF_RATE)
+DEEP = "deep targets"  # are more slices worse because targets of one voxel are thinner in mm?
+CHANGES = ("", *ASKED, HALF_RATE, DEEP)
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ class Experiment:
         )
         if self.change == "official targets":
             config = replace(config, style="official")
+        if self.change == DEEP:
+            config = replace(config, style="deep")
         if self.change == RMSPROP:
             config = replace(config, optimizer="rmsprop")
         if self.change == "paper's training":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from volpose.reproduce.costs import step_seconds
 from volpose.reproduce.experiment import (
+    DEEP,
     FAMILIES,
     HALF_RATE,
     LONG,
@@ -166,6 +167,8 @@ def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[
         if run.row == COARSE_TO_FINE.name:
             found += _changed(run, results)
             found += [replace(run, images=images) for images in CURVE_IMAGES]
+        if run.row == WHOLE.name:
+            found.append(replace(run, change=DEEP))
         if run.row in HALVES:
             found += _as_long(run, HALVES_SHARES)
         if run.seed == 0 and run.row in CURVES:
