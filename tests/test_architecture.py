@@ -63,6 +63,7 @@ LEVELS = [
     "reproduce.summary",
     "reproduce.plan reproduce.report",
     "reproduce.real reproduce.answers",
+    "reproduce.questions",
     "reproduce",
     "reproduce.command",
     "__main__",

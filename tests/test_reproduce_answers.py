@@ -10,11 +10,12 @@ from tests.made_up import COMMITTED, made_up
 from tests.test_reproduce_tables import compared, mean_and_half, printed_cells
 from volpose.__main__ import main
 from volpose.reproduce import lacking
-from volpose.reproduce.answers import answers, doubling, effects, grown
+from volpose.reproduce.answers import doubling, effects, grown
 from volpose.reproduce.experiment import RMSPROP, SETTINGS
 from volpose.reproduce.intervals import Interval
 from volpose.reproduce.measure import missing
 from volpose.reproduce.plan import chosen_rate, question_runs, rate_runs, row_runs
+from volpose.reproduce.questions import answers
 from volpose.reproduce.summary import load
 from volpose.reproduce.tables import QUARTER, ROWS, TABLES
 
@@ -139,6 +140,15 @@ def independent_differences(folder, setting):
         for coarse, fine in ((8, 16), (16, 32))
         for decoder in ("peak", "argmax", "integral")
     ]
+    deep = "volume-32-deep-targets"
+    depths += [
+        [f"{name}, {decoder}", *compared(*(errors(run, decoder) for run in runs))]
+        for name, runs in (
+            ("volume 32, deep targets, below volume 32", (deep, "volume-32")),
+            ("volume 16 below volume 32, deep targets", ("volume-16", deep)),
+        )
+        for decoder in ("peak", "argmax", "integral")
+    ]
     sizes = {24_000: "-24000-samples", 48_000: "", 96_000: "-96000-samples"}
     halves = [
         [
@@ -195,8 +205,9 @@ def independent_half_rates(folder, setting):
         found = named(folder, setting, rf"{name}{added}-seed-(\d)").items()
         return {key: r["mean_of_frames"]["MPJPE mm"] for key, r in found}
 
-    halved = named(folder, setting, r".*-half-the-rate-seed-(\d)")
-    seeds = {int(seed) for (seed,) in halved}  # the others have no runs at half the rate
+    rows = [row.label(32) for row in TABLES["table2"].rows]
+    halved = [named(folder, setting, rf"{row}-half-the-rate-seed-(\d)").keys() for row in rows]
+    seeds = {int(seed) for (seed,) in set.intersection(*map(set, halved))}  # that all rows have
     lines = []
     for claim in TABLES["table2"].claims:
         better, worse = (ROWS[name].label(32) for name in (claim.better, claim.worse))

@@ -13,10 +13,10 @@ from volpose.commands.options import add_precision, name_of, positive
 from volpose.estimator import DECODERS
 from volpose.recipe import PRESETS
 from volpose.reproduce import QUESTIONS, lacking, reproduce
-from volpose.reproduce.answers import answers
 from volpose.reproduce.experiment import SAMPLES, SETTINGS
 from volpose.reproduce.measure import prepare_process
 from volpose.reproduce.published import PUBLISHED
+from volpose.reproduce.questions import answers
 from volpose.reproduce.real import measure_real, report_real
 from volpose.reproduce.report import report
 from volpose.reproduce.summary import summarize
