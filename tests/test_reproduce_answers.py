@@ -93,17 +93,18 @@ def independent(folder, setting):
             for name in rows["1-32"][0]["joints"]
         ],
     ]
-    before = named(folder, setting, r"1-32-seed-(\d)")
     highest = (
         0.75 * json.loads((folder / f"lookup-laptop-{setting}.json").read_text())["mean_pose_mm"]
     )
     changes = {
-        "official targets": "-official-targets",
-        "paper's training": "-papers-training-16000-samples",
-        "RMSprop": "-RMSprop",
+        "official targets": ("", "-official-targets"),
+        "paper's training": ("", "-papers-training-16000-samples"),
+        "RMSprop": ("", "-RMSprop"),
+        "paper's training, 4 x as long": ("-192000-samples", "-papers-training-64000-samples"),
     }
     block = []
-    for change, added in changes.items():
+    for change, (usual, added) in changes.items():
+        before = named(folder, setting, rf"1-32{usual}-seed-(\d)")
         after = named(folder, setting, rf"1-32{added}-seed-(\d)")
         late = [r["mean_of_frames"]["MPJPE mm"] > highest for r in after.values()]
         for d in decoders:

@@ -135,12 +135,13 @@ def test_the_questions_are_asked_and_the_lookup_is_made_once(toy, tmp_path, monk
     asked |= {f"8-8-seed-{seed}" for seed in (0, 1)}
     asked |= {f"{row}-128-samples-seed-{seed}" for row in (*rows, "8-8") for seed in (0, 1)}
     asked |= {"volume-4-256-samples-seed-0"}
+    asked |= {f"1-8-papers-training-{n}-samples-seed-0" for n in (11, 44)}  # a third: 32 usual
     lengths = ("", "-16-samples", "-64-samples")
     halves = [f"{row}{n}" for row in ("decoupled", "decoupled-halves-apart") for n in lengths]
     for seed in (0, 1):
         asked |= {f"{name}-seed-{seed}" for name in ("volume-2", *halves)}
         asked |= {f"1-8-official-targets-seed-{seed}"}
-        asked |= {f"1-8-papers-training-11-samples-seed-{seed}", f"1-8-RMSprop-seed-{seed}"}
+        asked |= {f"1-8-RMSprop-seed-{seed}"}
         asked |= {f"1-8-8-images-seed-{seed}", f"volume-8-deep-targets-seed-{seed}"}
     assert {name for name in made if "-rate-" not in name} == asked
     few = json.loads((tmp_path / "results/tiny-default/1-8-8-images-seed-0.json").read_text())

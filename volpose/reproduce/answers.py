@@ -10,7 +10,15 @@ from pathlib import Path
 
 from volpose.recipe import PRESETS
 from volpose.reproduce.dissect import COMPARED
-from volpose.reproduce.experiment import ASKED, DEEP, HALF_RATE, SAMPLES
+from volpose.reproduce.experiment import (
+    ASKED,
+    DEEP,
+    HALF_RATE,
+    LONG,
+    PAPER_TRAINING,
+    SAMPLES,
+    paper_training_samples,
+)
 from volpose.reproduce.intervals import Interval, paired
 from volpose.reproduce.learned import hardly_learned, learning_begins
 from volpose.reproduce.summary import METRIC, Summary, error_of, load, summarize
@@ -28,7 +36,7 @@ class Effect:
     """What a change of the training does to the row 1-32, under one decoder.
 
     Attributes:
-        change: one of `volpose.reproduce.experiment.ASKED`.
+        change: one of `volpose.reproduce.experiment.ASKED`, or what `effects` adds to them.
         decoder: of `volpose.reproduce.dissect.COMPARED`.
         reached: seed -> MPJPE with the change, mm.
         added: with the change minus without, paired by seed; None without pairs, or if it is late:
@@ -64,6 +72,9 @@ def variants(row: str, preset: str, runs: dict[str, dict], added: str = "") -> d
 def effects(preset: str, setting: str, results: Path) -> list[Effect]:
     """All changes of the training of the row 1-32, each read by all decoders.
 
+    The paper's training is there twice: in the usual time, and `volpose.reproduce.experiment.LONG`
+    times as long, beside usual runs of as many times the samples.
+
     Args:
         preset, setting, results: as in `volpose.reproduce.reproduce`.
     """
@@ -72,14 +83,21 @@ def effects(preset: str, setting: str, results: Path) -> list[Effect]:
     def errors(added: str, decoder: str) -> dict[int, float]:
         return _errors(COARSE_TO_FINE.name, preset, runs, added, decoder)
 
+    slow, usual = paper_training_samples(preset), SAMPLES[preset]
+    stem = f"-{file_name(PAPER_TRAINING)}"
+    asked = {change: (f"-{file_name(change)}", "") for change in ASKED}
+    asked[PAPER_TRAINING] = (f"{stem}-{slow}-samples", "")
+    asked[f"{PAPER_TRAINING}, {LONG} x as long"] = (
+        f"{stem}-{LONG * slow}-samples",
+        f"-{LONG * usual}-samples",
+    )
     found = []
-    for change in ASKED:
-        added = f"-{re.escape(file_name(change))}(?:-\\d+-samples)?"
+    for change, (added, before) in asked.items():
         usual_reading = errors(added, COMPARED[0])
         late = 2 * len(hardly_learned(usual_reading, begins)) > len(usual_reading)
         for decoder in COMPARED:
             reached = errors(added, decoder)
-            more = None if late else paired(errors("", decoder), reached)
+            more = None if late else paired(errors(before, decoder), reached)
             found.append(Effect(change, decoder, reached, more, late))
     return found
 

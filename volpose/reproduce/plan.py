@@ -12,11 +12,14 @@ from volpose.reproduce.experiment import (
     FAMILIES,
     HALF_RATE,
     LONG,
+    PAPER_TRAINING,
+    PAPER_TRAINING_RATE,
     RATES,
     RMSPROP,
     SAMPLES,
     Experiment,
     family,
+    paper_training_samples,
 )
 from volpose.reproduce.measure import result_of
 from volpose.reproduce.tables import (
@@ -41,8 +44,6 @@ LONGEST_SHARE = 8.0  # only of the row that costs least: where does its curve be
 HALVES_SHARES = (0.5, 2.0)  # with all seeds, for what lies between the halves' rows is little
 CURVE_IMAGES = (1_000, 3_000, 10_000)  # with all seeds
 CLIFF = 1.25  # the next higher rate makes the error more than so many times as large
-# a picture in a batch of 4 costs about three times as much: the same time, not the same samples
-PAPER_TRAINING_SHARE = 1 / 3
 
 
 def rate_runs(
@@ -179,13 +180,18 @@ def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[
 
 
 def _changed(run: Experiment, results: Path) -> list[Experiment]:
-    """A run with one change each; with RMSprop once a rate is known."""
-    slow = round(SAMPLES[run.preset] * PAPER_TRAINING_SHARE)
+    """A run with one change each; with RMSprop once a rate is known.
+
+    With the paper's training seed 0 alone, for it has hardly learned in the usual time: so it gets
+    `LONG` times as much as well.
+    """
     rate = chosen_rate(run.preset, run.setting, run.row, results, RMSPROP)
+    papers = replace(run, change=PAPER_TRAINING, rate=PAPER_TRAINING_RATE)
+    slow = paper_training_samples(run.preset)
     return [
         replace(run, change="official targets"),
-        replace(run, change="paper's training", rate=2.5e-4, samples=slow),
         *([] if rate is None else [replace(run, change=RMSPROP, rate=rate)]),
+        *([] if run.seed else [replace(papers, samples=times * slow) for times in (1, LONG)]),
     ]
 
 
