@@ -20,24 +20,20 @@ QUESTIONS = "questions"
 
 
 def lacking(name: str, preset: str, setting: str, seeds: int, results: Path) -> list[Experiment]:
-    """The runs that `reproduce` would make; those that follow from a rate, once it is known.
+    """The runs that `reproduce` makes next; those that follow from a rate come once it is known.
 
     Args:
         name, preset, setting, seeds, results: as in `reproduce`.
     """
-    rows = _rows(name)
+    rows = [row.name for row in TABLES[name].rows] if name in TABLES else list(QUESTIONED)
     planned = rate_runs(preset, setting, rows, results)
+    planned += row_runs(preset, setting, rows, seeds, results)
     if name == QUESTIONS:
         planned += rate_runs(preset, setting, [COARSE_TO_FINE.name], results, RMSPROP)
         planned += question_runs(preset, setting, seeds, results)
     else:
         planned += equal_time_runs(preset, setting, name, seeds, results)
-    planned += row_runs(preset, setting, rows, seeds, results)
     return list(dict.fromkeys(missing(planned, results)))
-
-
-def _rows(name: str) -> list[str]:
-    return [row.name for row in TABLES[name].rows] if name in TABLES else list(QUESTIONED)
 
 
 def reproduce(
@@ -56,22 +52,8 @@ def reproduce(
 
     Paper: Sec. 4.4, Tables 1 to 3.
     """
-    rows = _rows(name)
-
-    def run(experiments: list[Experiment]) -> None:
-        measure(experiments, results, runs, jobs)
-
-    while missing(search := rate_runs(preset, setting, rows, results), results):
-        run(search)
-    stack = [COARSE_TO_FINE.name]
-    while name == QUESTIONS and missing(
-        search := rate_runs(preset, setting, stack, results, RMSPROP), results
-    ):
-        run(search)
-    run(row_runs(preset, setting, rows, seeds, results))
     measure_lookup(preset, setting, results, runs)  # says which trainings have hardly learned
-    if name == QUESTIONS:
-        run(question_runs(preset, setting, seeds, results))
-    else:
-        measure_costs(preset, results)
-        run(equal_time_runs(preset, setting, name, seeds, results))
+    if name in TABLES:
+        measure_costs(preset, results)  # how long the runs of equal time are
+    while todo := lacking(name, preset, setting, seeds, results):
+        measure(todo, results, runs, jobs)
