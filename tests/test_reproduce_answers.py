@@ -125,7 +125,7 @@ def independent(folder, setting):
 
 
 def independent_differences(folder, setting):
-    """The blocks by depth and of the halves, computed without the package."""
+    """The blocks by depth, by thickness and of the halves, computed without the package."""
 
     def errors(name, decoder="peak"):
         found = named(folder, setting, rf"{name}-seed-(\d)").items()
@@ -141,14 +141,20 @@ def independent_differences(folder, setting):
         for coarse, fine in ((8, 16), (16, 32))
         for decoder in ("peak", "argmax", "integral")
     ]
-    deep = "volume-32-deep-targets"
-    depths += [
+    deep = {row: f"{row}-deep-targets" for row in ("volume-32", "1-32", "32-32")}
+    sides = {
+        f"{r.replace('volume-', 'volume ')}, deep targets, below its own": (d, r)
+        for r, d in deep.items()
+    }
+    sides |= {
+        "volume 16 below volume 32, deep targets": ("volume-16", deep["volume-32"]),
+        "1-32 below volume 32, both deep targets": (deep["1-32"], deep["volume-32"]),
+        "1-32 below 32-32, both deep targets": (deep["1-32"], deep["32-32"]),
+    }
+    thick = [
         [f"{name}, {decoder}", *compared(*(errors(run, decoder) for run in runs))]
-        for name, runs in (
-            ("volume 32, deep targets, below volume 32", (deep, "volume-32")),
-            ("volume 16 below volume 32, deep targets", ("volume-16", deep)),
-        )
         for decoder in ("peak", "argmax", "integral")
+        for name, runs in sides.items()
     ]
     sizes = {24_000: "-24000-samples", 48_000: "", 96_000: "-96000-samples"}
     halves = [
@@ -159,7 +165,7 @@ def independent_differences(folder, setting):
         for count, added in sizes.items()
         if errors(f"decoupled{added}")
     ]
-    return [depths, halves]
+    return [depths, thick, halves]
 
 
 def independent_curves(folder, setting):
@@ -235,19 +241,19 @@ def test_every_printed_answer_follows_from_the_runs(hardly, tmp_path):
     blocks = blocks_of(printed)
     assert blocks[:4] == independent(tmp_path, "hard")
     assert ("has hardly learned" in printed) == bool(hardly)
-    assert blocks[6:8] == independent_differences(tmp_path, "hard")
-    assert (*blocks[4:6], blocks[8]) == independent_curves(tmp_path, "hard")
-    assert blocks[9:] == [independent_half_rates(tmp_path, "hard")]
+    assert blocks[6:9] == independent_differences(tmp_path, "hard")
+    assert (*blocks[4:6], blocks[9]) == independent_curves(tmp_path, "hard")
+    assert blocks[10:] == [independent_half_rates(tmp_path, "hard")]
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_the_committed_answers_follow_from_the_committed_runs(setting):
     blocks = blocks_of(answers("laptop", setting, COMMITTED))
     assert blocks[:4] == independent(COMMITTED, setting)
-    assert blocks[6:8] == independent_differences(COMMITTED, setting)
-    assert (*blocks[4:6], blocks[8]) == independent_curves(COMMITTED, setting)
-    assert (setting == "hard") == (len(blocks) > 9)
-    for block in blocks[9:]:
+    assert blocks[6:9] == independent_differences(COMMITTED, setting)
+    assert (*blocks[4:6], blocks[9]) == independent_curves(COMMITTED, setting)
+    assert (setting == "hard") == (len(blocks) > 10)
+    for block in blocks[10:]:
         assert block == independent_half_rates(COMMITTED, setting)
 
 

@@ -21,12 +21,15 @@ from volpose.reproduce.experiment import (
 )
 from volpose.reproduce.intervals import Interval, paired
 from volpose.reproduce.learned import hardly_learned, learning_begins
+from volpose.reproduce.plan import DEEPENED
 from volpose.reproduce.summary import METRIC, Summary, error_of, load, summarize
 from volpose.reproduce.tables import (
     COARSE_TO_FINE,
     HALF,
+    NAIVE,
     ROWS,
     WHOLE,
+    Row,
     file_name,
 )
 
@@ -127,21 +130,31 @@ def margin(
 
 def thickness(
     preset: str, runs: dict[str, dict], decoder: str = COMPARED[0]
-) -> tuple[Interval | None, Interval | None]:
-    """What the thickness of the target in mm does to the whole depth, and what is left for slices.
+) -> dict[str, Interval | None]:
+    """What targets do that are as thick in mm as those of half as many slices.
 
     Args:
         preset, runs: as in `variants`.
         decoder: of all, one of `volpose.reproduce.dissect.COMPARED`.
 
     Returns:
-        How far the whole depth with targets as thick in mm as those of half the depth is ahead of
-        the whole depth with its own, and how far half the depth is ahead of it; MPJPE, mm, over
-        the pairs of one seed, None if there are none.
+        "A below B" -> how far A is ahead of B, MPJPE in mm over the pairs of one seed, None if
+        there are none: rows with such targets and with their own, then rows with each other.
     """
-    deep = _errors(WHOLE.name, preset, runs, f"-{file_name(DEEP)}", decoder)
-    half, whole = (_errors(row.name, preset, runs, "", decoder) for row in (HALF, WHOLE))
-    return paired(deep, whole), paired(half, deep)
+
+    def errors(row: Row, added: str = "") -> dict[int, float]:
+        return _errors(row.name, preset, runs, added, decoder)
+
+    depth = PRESETS[preset].network.z_bins[-1]
+    name = {row: row.label(depth) for row in (HALF, *DEEPENED)}
+    deep = {row: errors(row, f"-{file_name(DEEP)}") for row in DEEPENED}
+    words = f", {DEEP}"
+    found = {f"{name[r]}{words}, below its own": paired(deep[r], errors(r)) for r in DEEPENED}
+    found[f"{name[HALF]} below {name[WHOLE]}{words}"] = paired(errors(HALF), deep[WHOLE])
+    for other in (WHOLE, NAIVE):
+        both = f"{name[COARSE_TO_FINE]} below {name[other]}, both {DEEP}"
+        found[both] = paired(deep[COARSE_TO_FINE], deep[other])
+    return found
 
 
 def _errors(

@@ -38,6 +38,7 @@ from volpose.reproduce.tables import (
 HALVES = (DECOUPLED.name, APART.name)
 CURVES = (COORDINATE.name, HALF.name, WHOLE.name, COARSE_TO_FINE.name)  # over length, one seed
 LONGER = (*CURVES, NAIVE.name)  # once more with `LONG` times the samples, all seeds
+DEEPENED = (WHOLE, COARSE_TO_FINE, NAIVE)  # with thicker targets as well
 QUESTIONED = (*LONGER, QUARTER.name, *HALVES)
 CURVE_SHARES = (0.25, 0.5, 2.0)  # of the usual samples
 LONGEST_SHARE = 8.0  # only of the row that costs least: where does its curve bend?
@@ -168,7 +169,7 @@ def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[
         if run.row == COARSE_TO_FINE.name:
             found += _changed(run, results)
             found += [replace(run, images=images) for images in CURVE_IMAGES]
-        if run.row == WHOLE.name:
+        if run.row in [row.name for row in DEEPENED]:
             found.append(replace(run, change=DEEP))
         if run.row in HALVES:
             found += _as_long(run, HALVES_SHARES)

@@ -8,7 +8,6 @@ from pathlib import Path
 from volpose.recipe import PRESETS
 from volpose.reproduce.answers import Effect, effects, grown, half_rates, margin, sized, thickness
 from volpose.reproduce.dissect import COMPARED
-from volpose.reproduce.experiment import DEEP
 from volpose.reproduce.intervals import FEWEST, Interval
 from volpose.reproduce.learned import learning_begins
 from volpose.reproduce.plan import CURVES
@@ -43,9 +42,10 @@ def answers(preset: str, setting: str, results: Path) -> str:
     for word in ("samples", "images"):
         curves = {ROWS[name].label(depth): sized(name, preset, runs, word) for name in CURVES}
         parts.append(aligned(_curves({n: c for n, c in curves.items() if len(c) > 1}, word)))
-    last = _depths(preset, runs), _halves(preset, runs), _heights(usual)
+    parts += [aligned(block(preset, runs)) for block in (_depths, _thickness, _halves)]
+    parts.append(aligned(_heights(usual)))
     halved = half_rates(preset, setting, results)
-    return "\n\n".join([*parts, *map(aligned, last), *([readings(halved)] if halved else [])])
+    return "\n\n".join([*parts, *([readings(halved)] if halved else [])])
 
 
 def _over_seeds(found: list[dict], read: Callable[[dict], float]) -> str:
@@ -107,12 +107,14 @@ def _depths(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
         for decoder in COMPARED:
             cells = difference_cells(margin(fine.name, coarse.name, preset, runs, None, decoder))
             lines.append((f"{fine.label(depth)} below {coarse.label(depth)}, {decoder}", *cells))
-    half, whole = HALF.label(depth), WHOLE.label(depth)
-    names = f"{whole}, {DEEP}, below {whole}", f"{half} below {whole}, {DEEP}"
-    for k, name in enumerate(names):
-        for decoder in COMPARED:
-            cells = difference_cells(thickness(preset, runs, decoder)[k])
-            lines.append((f"{name}, {decoder}", *cells))
+    return lines
+
+
+def _thickness(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
+    lines: list[tuple[str, ...]] = [("by thickness of the target", "mm", "pairs", "")]
+    for decoder in COMPARED:
+        for words, won in thickness(preset, runs, decoder).items():
+            lines.append((f"{words}, {decoder}", *difference_cells(won)))
     return lines
 
 
