@@ -157,7 +157,7 @@ def ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_command_that_is_stopped_says_so_and_leaves_nothing(
     number, capsys, tmp_path, monkeypatch, ctrl_c
 ):
@@ -171,9 +171,11 @@ def test_a_command_that_is_stopped_says_so_and_leaves_nothing(
     parser.set_defaults(run=stopped)
     monkeypatch.setattr(program, "build_parser", lambda: parser)
     before = signal.getsignal(signal.SIGTERM)
+    ours = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup may have started the tests
     assert main([]) == 130
-    words = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted"}
-    assert capsys.readouterr().err == f"volpose: {words[number]}\n"
+    assert signal.signal(signal.SIGHUP, ours) == signal.SIG_DFL
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    assert capsys.readouterr().err == f"volpose: {word}\n"
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == before
 

@@ -149,6 +149,16 @@ def test_the_robust_root_depth_forgives_a_wrong_joint():
     assert (off(wrong, trusted=40.0, steps=30) < 0.5 * off(wrong)).all()
 
 
+def test_limbs_of_unknown_length_do_not_count():
+    pose, camera, box = a_pose()
+    places = places_of(pose, camera, box)
+    lengths = limb_lengths(pose, H36M_17.limbs)
+    places[..., 3, :] += 40.0  # an ankle that was guessed
+    lengths[..., [k for k, limb in enumerate(H36M_17.limbs) if 3 in limb]] = torch.nan
+    depth = root_depth_from_limbs(places, box, camera, H36M_17.limbs, lengths)
+    torch.testing.assert_close(depth, pose[:, 0, 2], rtol=1e-6, atol=1e-3)
+
+
 def test_root_depth_survives_garbage():
     places = torch.zeros(2, 17, 3)
     box, camera = Box.from_corner(0, 0, 100, 100), Camera.guess(640, 480)

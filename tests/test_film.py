@@ -508,6 +508,20 @@ def test_frames_without_anybody_have_no_joints_and_keep_the_box(monkeypatch):
     torch.testing.assert_close(found.joints[1], found.joints[2])  # the same box
 
 
+def test_a_film_without_anybody_is_not_searched_frame_by_frame(monkeypatch):
+    searched = []
+
+    def nobody(image, *_):
+        searched.append(image)
+        return Look(torch.zeros(17, 2), torch.zeros(17), Box.from_corner(0, 0, 10, 10))
+
+    monkeypatch.setattr("volpose.lift.picture.first_look", nobody)
+    found = own_joints(torch.zeros(100, 3, 8, 8, dtype=torch.uint8), looks(monkeypatch, []))
+    assert found.confidence.shape == (100, 17)
+    assert not found.confidence.any()
+    assert len(searched) == 10  # frames 0, 1, 3, 7, 15, and then every 16th
+
+
 def test_joints_in_one_point_stop_no_film(monkeypatch):
     network = looks(monkeypatch, repeat(0.5))
     frames = torch.zeros(3, 3, 200, 300, dtype=torch.uint8)

@@ -27,8 +27,9 @@ from volpose.lift.bodies import (
 )
 from volpose.lift.cameras import seen_from, turned_to, virtual_cameras
 from volpose.lift.doubt import Doubt
-from volpose.lift.faults import Counted, Faults, Found
-from volpose.lift.heatmaps import Heatmaps, read_heatmaps
+from volpose.lift.evaluate import CUTS
+from volpose.lift.faults import Counted, Cut, Faults, Found
+from volpose.lift.heatmaps import FURTHEST, MARGIN, Heatmaps, framed, reach, read_heatmaps
 from volpose.lift.lifter import Lifter, Placed, compromise, lift, upward
 from volpose.lift.lines import Lines, lines_loss
 from volpose.lift.motions import Motions, narrowed
@@ -521,6 +522,41 @@ def test_a_frame_without_a_person_is_named(trained):
         lift(Found(joints, sure), Camera.from_values(100, 100, 50, 50), trained[0])
 
 
+def test_a_box_has_room_for_what_the_border_cuts_off():
+    joints = torch.stack([STANDING[:, 0], -STANDING[:, 2]], -1)[None] / 10 + 200.0
+    whole = Found(joints, torch.ones(1, 17))
+    assert reach(whole) == 1
+    one_foot = torch.ones(1, 17)
+    one_foot[0, 3] = 0
+    assert reach(Found(joints, one_foot)) == 1
+    extents = {}
+    for name, lost in CUTS.items():
+        found = Cut(lost).find(joints, torch.ones(1), stream())
+        extents[name] = float(reach(found))
+        crop, _, box = framed(found, Camera.from_values(5000, 5000, 200, 200), 256.0)
+        assert box.side / Box.around(found.known()).side == pytest.approx(
+            extents[name] * MARGIN / 1.25, rel=0.05
+        )
+        at = crop.joints[0, [LEFT_HIP + 1, RIGHT_HIP + 1]]  # the knees
+        assert ((at > 0) & (at < 256)).all() or name == "all below the chest"
+    assert extents["ankles"] < extents["knees and ankles"] <= extents["all below the chest"]
+    assert extents["all below the chest"] <= FURTHEST
+    nobody = Found(joints, torch.zeros(1, 17))
+    assert 1 <= reach(nobody) <= FURTHEST
+
+
+def test_the_shipped_lifter_gives_legs_to_those_who_are_cut_off():
+    pose = people(40, seed=5)
+    seen = seen_people(pose, Cut(CUTS["knees and ankles"]).find, stream(), 256.0, roll=0.0)
+    lifted = lift(
+        Found(seen.view.project(seen.pose), seen.found.confidence), seen.view, Lifter.load()
+    )
+    thigh = limb_lengths(lifted.pose_mm, [(LEFT_HIP, LEFT_HIP + 1)])
+    assert 300 < thigh.median() < 450
+    depth = lifted.root_mm[:, 2] / seen.pose[:, 0, 2]
+    assert 0.9 < depth.median() < 1.1  # limbs that were guessed do not move the person
+
+
 def test_the_shipped_lifter_knows_people_it_has_never_seen():
     pose = people(40)
     seen = seen_people(pose, Counted().find, stream(5), 256.0)
@@ -576,6 +612,7 @@ def test_the_command_trains_and_evaluates(tmp_path, capsys, monkeypatch):
     assert main(["lift", "evaluate", weights, *data, "--step", "1", "--json", str(out)]) == 0
     result = json.loads(out.read_text())
     assert len(result["rows"]) == 16
+    assert result["cut off"].keys() == CUTS.keys()
     assert result["poses"] == 4
     assert all(math.isfinite(row["MPJPE mm, truth"]) for row in result["rows"])
     theirs = result["subjects"].values()

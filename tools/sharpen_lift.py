@@ -151,7 +151,7 @@ def filtered(lifter: Lifter, found: Found, camera: Camera) -> Tensor:
     places[:, 0, 2] = 0
     flat = compromise(crop, places[..., :2], OWN_ERROR * size)
     places = torch.cat([flat, places[..., 2:]], -1)
-    depth = lifter.root_depth(places, box, view)
+    depth = lifter.root_depth(places, box, view, found.confidence > 0)
     return view.to_world(metric_pose(places, box, view, depth, size))
 
 

@@ -22,6 +22,8 @@ from volpose.lift import command as lift
 from volpose.reproduce import command as reproduce
 from volpose.studio import Studio, write_split
 
+ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
@@ -44,15 +46,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 @contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does: what is half-written is removed."""
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: what is half-written is removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    # a command that nohup keeps alive ignores SIGHUP, and goes on ignoring it
+    ends = [s for s in ENDS if signal.getsignal(s) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _interrupt) for number in ends}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(*_: object) -> None:

@@ -206,7 +206,8 @@ def root_depth_from_limbs(
     Args:
         places, box, camera, crop_size: as in `metric_pose`.
         limbs: (parent, joint) index pairs.
-        lengths: their lengths, mm: the subject's own or the mean of the training subjects.
+        lengths: their lengths, mm: the subject's own or the mean of the training subjects; NaN for
+            a limb that does not count.
         steps: Gauss-Newton steps.
         trusted: mm; a limb that is off by more counts with the distance and no longer with its
             square (Huber's loss), so that one wrong joint cannot move the whole person.
@@ -228,6 +229,9 @@ def root_depth_from_limbs(
     offset = places[..., 2:] * rays
     a = rays[..., end, :] - rays[..., start, :]
     b = offset[..., end, :] - offset[..., start, :]
+    counts = lengths.isfinite()
+    a, b = (torch.where(counts[..., None], side, 0.0) for side in (a, b))
+    lengths = torch.where(counts, lengths, 0.0)
     nearest = 1.0 - places[..., 2].amin(-1)  # every joint stays in front of the camera
     return _closest_factor(a, b, lengths, nearest, steps, trusted)
 

@@ -67,7 +67,8 @@ def predict_film(options: argparse.Namespace) -> None:
     seen = Found(*(part[film.seen] for part in found))
     notes = ([GUESS] if alone else []) + video.notes + _repairs(film)
     lifted = film.confidence[film.seen], film.joints_px[film.seen]
-    notes += doubts(seen, *lifted, width, height, options.up)
+    own = not joints_source(options)
+    notes += doubts(seen, *lifted, width, height, options.up, own)
     for note in ([] if options.camera else [camera_source]) + notes:
         print(f"volpose: note: {note}", file=sys.stderr)
     record = film.to_json() | {"size_px": [width, height], "camera_px": camera_values(camera)}
@@ -129,6 +130,6 @@ def _write(options: argparse.Namespace, film: Film, record: dict, video: Video) 
         if options.json:
             partial(options.json).write_text(json.dumps(record, allow_nan=False) + "\n", "utf8")
         if options.draw:
-            frames = zip(video, film.joints_px, film.seen, strict=False)
-            pictures = (drawn(image, joints) if seen else image for image, joints, seen in frames)
+            frames = zip(video, film.joints_px, film.doubt_mm, film.seen, strict=False)
+            pictures = (drawn(image, *of) if seen else image for image, *of, seen in frames)
             write_video(options.draw, pictures, film.fps)

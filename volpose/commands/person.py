@@ -83,6 +83,7 @@ def doubts(
     width: int,
     height: int,
     up: Sequence[float] | None = None,
+    own: bool = False,
 ) -> list[str]:
     """What the user should know before believing a pose that was lifted.
 
@@ -92,6 +93,7 @@ def doubts(
         joints_px: (frames, 17, 2), of the pose.
         width, height: of the picture, px.
         up: which way was said to be up, if anything was said.
+        own: whether the 2D joints are those of a network of ours.
     """
     notes, known = [], found.confidence > 0
     if up is not None and up[1] > max(abs(up[0]), abs(up[2])):
@@ -110,9 +112,10 @@ def doubts(
         notes.append(f"not given{often}, so guessed: {', '.join(guessed)}")
     away = _unlikeness(found, joints_px)
     if away > UNLIKE:
+        ask = "are they in the order of their format, upright, and of one person?"
+        ask = "they are hardly a person's" if own else ask
         notes.append(
-            f"the 2D joints lie {away:.0%} of the person's size from those of any pose known: are "
-            "they in the order of their format, upright, and of one person?"
+            f"the 2D joints lie {away:.0%} of the person's size from those of any pose known: {ask}"
         )
     mean = float(confidence.mean())
     if mean < DOUBTFUL:
@@ -153,11 +156,18 @@ def check_somebody(found: Found, where: str) -> None:
         )
 
 
-def drawn(image: Tensor, joints_px: Tensor) -> Tensor:
-    """The picture with the limbs in it."""
+def drawn(image: Tensor, joints_px: Tensor, doubt_mm: Tensor | None = None) -> Tensor:
+    """The picture with the limbs in it; thin ones to joints that were guessed.
+
+    Args:
+        image, joints_px: of a picture and the pose in it.
+        doubt_mm: of the joints, NaN for those that were not given; where all are NaN, or without
+            it, none counts as guessed.
+    """
     from volpose.plot.frames import draw_on_picture
 
-    return draw_on_picture(image, joints_px, H36M_17)
+    told = doubt_mm is not None and bool(doubt_mm.isfinite().any())
+    return draw_on_picture(image, joints_px, H36M_17, doubt_mm.isnan() if told else None)
 
 
 def shown(path: Path) -> str:

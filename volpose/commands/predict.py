@@ -100,7 +100,7 @@ def _picture(options: argparse.Namespace) -> None:
         if options.json:
             files.enter_context(complete_or_absent(options.json)).write_text(text + "\n", "utf8")
         if options.draw:
-            _save(drawn(answer.image, answer.joints_px), options.draw)
+            _save(drawn(answer.image, answer.joints_px, answer.doubt_mm), options.draw)
     if not any(outputs):
         print(text)
 
@@ -124,7 +124,7 @@ def _folder(options: argparse.Namespace) -> None:
             notes.setdefault(note, []).append(path.name)
         results[path.name] = answer.to_json()
         if options.draw:
-            _save(drawn(answer.image, answer.joints_px), options.draw / path.name)
+            _save(drawn(answer.image, answer.joints_px, answer.doubt_mm), options.draw / path.name)
     for note, names in notes.items():
         print(f"volpose: note: {listed(names)}: {note}", file=sys.stderr)
     failed = sum("error" in result for result in results.values())

@@ -12,7 +12,7 @@ from volpose.evaluate import ROOTS
 from volpose.feed import random_stream
 from volpose.lift.bodies import resample_bodies
 from volpose.lift.doubt import LEVELS, PARTS, SHARE, Doubt, depth_spread, share_by_part
-from volpose.lift.faults import Counted
+from volpose.lift.faults import Counted, Cut
 from volpose.lift.lifter import BATCH, Lifter
 from volpose.lift.motions import Motions
 from volpose.lift.people import Seen, seen_people
@@ -22,6 +22,12 @@ from volpose.skeleton import H36M_17
 
 NOISE = (0.0, 2.5, 5.0, 10.0)  # sigma, px of a crop of 256
 MISSING = (0, 1, 2, 4)  # joints
+CUTS = {
+    "ankles": ("ankle",),
+    "knees and ankles": ("knee", "ankle"),
+    "all below the chest": ("pelvis", "hip", "knee", "ankle", "spine"),
+    "head": ("nose", "head_top"),
+}
 MET = NOISE[:3]  # by those from whom a network's doubt is learned
 STREAM = 4  # of random numbers
 SOURCES = ("truth", "robust-limbs")
@@ -43,19 +49,20 @@ def evaluate_lifter(lifter: Lifter, motions: Motions, mirror: bool = True, seed:
         Data, protocol, the network's card and size, and for each level of noise and number of
         missing joints MPJPE and PA-MPJPE in mm for both sources of the root depth, once knowing
         nothing of the camera but its rays, and once also which way is up; for joints without
-        faults the same of each subject, and of people whose limb lengths were drawn anew; and the
-        network's doubt, see `measure_doubt`.
+        faults the same of each subject, of people whose limb lengths were drawn anew, and of
+        people who are cut off by the picture's border; and the network's doubt, see
+        `measure_doubt`.
 
     Paper: Sec. 3.3; Sec. 4.2 for the errors.
     """
 
-    def judged(sigma: float, missing: int) -> dict[str, Tensor]:
+    def judged(detector: Counted | Cut) -> dict[str, Tensor]:
         generator = random_stream(seed, STREAM, 0)
-        detector = Counted(sigma, missing).find
-        seen = seen_people(motions.pose, detector, generator, lifter.grid.crop_size)
+        seen = seen_people(motions.pose, detector.find, generator, lifter.grid.crop_size)
         return _errors(lifter, seen, mirror)
 
-    cells = {(sigma, missing): judged(sigma, missing) for sigma in NOISE for missing in MISSING}
+    faults = [(sigma, missing) for sigma in NOISE for missing in MISSING]
+    cells = {fault: judged(Counted(*fault)) for fault in faults}
     rows = [
         {"noise_px": sigma, "missing": missing} | _means(errors)
         for (sigma, missing), errors in cells.items()
@@ -63,6 +70,7 @@ def evaluate_lifter(lifter: Lifter, motions: Motions, mirror: bool = True, seed:
     generator = random_stream(seed, STREAM, 0)
     others = resample_bodies(motions.pose, generator)
     seen = seen_people(others, Counted().find, generator, lifter.grid.crop_size)
+    cut = {name: judged(Cut(lost)) for name, lost in CUTS.items()}
     return {
         "data": f"{motions}; one virtual camera each, seed {seed}",
         "protocol": (
@@ -77,6 +85,7 @@ def evaluate_lifter(lifter: Lifter, motions: Motions, mirror: bool = True, seed:
         "rows": rows,
         "subjects": _by_subject(cells[0.0, 0], motions.subject),
         "other bodies": _means(_errors(lifter, seen, mirror)),
+        "cut off": {name: _means(errors) for name, errors in cut.items()},
         "doubt": measure_doubt(lifter, motions, mirror, seed),
     }
 
@@ -87,7 +96,7 @@ def _errors(lifter: Lifter, seen: Seen, mirror: bool) -> dict[str, Float[Tensor,
     errors = {}
     for words, up in (("", None), (UP, seen.up)):
         places = lifter.places(seen.found, mirror, up=up).places
-        found = lifter.root_depth(places, seen.box, seen.view)
+        found = lifter.root_depth(places, seen.box, seen.view, seen.found.confidence > 0)
         for name, depth in zip(SOURCES, (seen.pose[:, root, 2], found), strict=True):
             pose = root_relative(metric_pose(places, seen.box, seen.view, depth, size), root)
             errors[f"MPJPE mm, {name}{words}"] = mpjpe(pose, truth)
@@ -176,7 +185,7 @@ def _by_subject(errors: dict[str, Tensor], subject: np.ndarray) -> dict[str, dic
 
 
 def report(result: dict) -> str:
-    """The errors with the true root depth as text: noise down, missing joints across."""
+    """The errors with the true root depth as text: noise down, missing joints across; cuts."""
     lines = []
     for words in ("", UP):
         lines.append(f"MPJPE / PA-MPJPE{words}, mm; noise in px down, missing joints across")
@@ -188,4 +197,7 @@ def report(result: dict) -> str:
                 if row["noise_px"] == sigma
             ]
             lines.append(f"{sigma:6.1f}" + "".join(cells))
+    lines.append("cut off by the border of the picture")
+    for name, of in result["cut off"].items():
+        lines.append(f"{of['MPJPE mm, truth']:7.1f} /{of['PA-MPJPE mm, truth']:6.1f}  {name}")
     return "\n".join(lines)

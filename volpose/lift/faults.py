@@ -139,6 +139,27 @@ class Counted:
         return Found(joints + noise * side[:, None, None] / CROP, sure)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A detector that is right, but finds nothing of what the picture's border cuts off.
+
+    Args:
+        lost: names of those joints, without their sides.
+    """
+
+    lost: tuple[str, ...]
+
+    def find(
+        self,
+        joints: Float[Tensor, "batch 17 2"],
+        side: Float[Tensor, " batch"],
+        generator: torch.Generator,
+    ) -> Found:
+        """As `Faults.find`. All confidences are 1 or 0."""
+        kept = [not name.endswith(self.lost) for name in H36M_17.joints]
+        return Found(joints, joints.new_tensor(kept).expand(joints.shape[:2]))
+
+
 def _with_stand_ins(joints: Tensor) -> Tensor:
     joints = joints.clone()
     middle = joints[:, [H36M_17.index("left_shoulder"), H36M_17.index("right_shoulder")]].mean(1)

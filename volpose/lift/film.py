@@ -136,11 +136,13 @@ def lift_film(
     camera = Camera(camera.focal, camera.center)
     size = lifter.grid.crop_size
     own, changed = _own_sides(found, seen, fps)
-    crop, view, box = framed(calm_joints(own, seen, fps), camera, size)
+    calm = calm_joints(own, seen, fps)
+    crop, view, box = framed(calm, camera, size)
     if up is not None and up.ndim == 2:
         up = up[seen]
     places, *sure = lifter.places(crop, mirror, up=upward(up, view))
-    depth = _smoothed(lifter.root_depth(places, box, view), seen, STRIDE * fps)
+    depth = lifter.root_depth(places, box, view, calm.confidence > 0)
+    depth = _smoothed(depth, seen, STRIDE * fps)
     pose = _smoothed(view.to_world(metric_pose(places, box, view, depth, size)), seen, CALM * fps)
     pose = steady_limbs(_between(pose, seen), H36M_17, fps, seen)
     joints_px = camera.project(pose)

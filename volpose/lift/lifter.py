@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from volpose import pretrained
@@ -31,6 +31,7 @@ BATCH = 64
 # root mean square of x and y
 OWN_ERROR = 0.002
 EDGE = 1 / 32  # of the crop's side, from the outermost voxels
+FEW_LIMBS = 3  # with both ends given: with less the others say more
 MIRROR = (-1.0, 1.0, 1.0)  # what becomes of x, y, z in a mirror image
 
 
@@ -135,19 +136,29 @@ class Lifter:
         return Placed(torch.cat([flat, places[..., 2:]], -1), sure, doubt)
 
     def root_depth(
-        self, places: Float[Tensor, "batch 17 3"], box: Box, view: Camera
+        self,
+        places: Float[Tensor, "batch 17 3"],
+        box: Box,
+        view: Camera,
+        given: Bool[Tensor, "batch 17"],
     ) -> Float[Tensor, " batch"]:
         """Where the limbs are closest to the mean lengths of the training's bodies, mm.
 
         Single limbs that are far off are doubted: one joint that a detector has put elsewhere must
-        not move the whole person.
+        not move the whole person. Limbs of which a joint was not given count only if there are
+        hardly any others.
 
         Args:
             places, box, view: as in `volpose.decode.root_depth_from_limbs`.
+            given: which joints were found.
 
         Paper: Sec. 4.3, with Huber's loss instead of squares.
         """
-        limbs, lengths, size = H36M_17.limbs, self.network.mean_limbs(), self.grid.crop_size
+        limbs, size = H36M_17.limbs, self.grid.crop_size
+        start, end = (list(side) for side in zip(*limbs, strict=True))
+        whole = given[:, start] & given[:, end]
+        whole |= whole.sum(-1, keepdim=True) < FEW_LIMBS
+        lengths = torch.where(whole, self.network.mean_limbs(), torch.nan)
         return root_depth_from_limbs(places, box, view, limbs, lengths, size, trusted=TRUSTED)
 
     def _places(self, found: Found, mirror: bool, up: Tensor) -> Placed:
@@ -280,7 +291,7 @@ def lift(
     crop, view, box = framed(found, at_origin, size)
     places, sure, doubt = lifter.places(crop, mirror, upward(up, view))
     if root_depth is None:
-        depth = lifter.root_depth(places, box, view)
+        depth = lifter.root_depth(places, box, view, found.confidence > 0)
     else:
         one = torch.ones_like(places[:, H36M_17.root, 2])
         ray = view.to_world(metric_pose(places, box, view, one, size))[:, H36M_17.root]

@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 from volpose.crop import Box, crop_person, to_image
 from volpose.estimator import Estimator
 from volpose.lift.faults import Found
-from volpose.lift.heatmaps import MARGIN
+from volpose.lift.heatmaps import MARGIN, reach
 from volpose.lift.lifter import Lifter, lift
 from volpose.predict import Prediction, camera_for, check_finite
 from volpose.skeleton import H36M_17
@@ -32,6 +32,7 @@ SIDES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18)  # of windows, in units of the picture
 STEP = 0.3  # from window to window, in units of their side
 LOOKS, CLOSER = 3, 6  # at the best windows, each at the box around the joints seen before
 TOGETHER = 64  # windows
+PATIENCE = 16  # frames of a video at most until somebody is looked for again
 
 
 def lift_picture(
@@ -64,7 +65,7 @@ def lift_picture(
     lifted = lift(
         found, view, lifter, up=None if up is None else torch.tensor(up, dtype=torch.float32)
     )
-    box = Box.around(found.known()[0], MARGIN)
+    box = Box.around(found.known()[0], MARGIN * float(reach(found)))
     joints_px = view.project(lifted.pose_mm + lifted.root_mm[:, None])
     check_finite(joints_px, view)
     return Prediction(
@@ -203,7 +204,8 @@ def own_joints(
 ) -> Found:
     """2D joints of one person in the frames of a video, by a network for pictures.
 
-    The box of each frame lies around the joints of the last frame that showed somebody.
+    The box of each frame lies around the joints of the last frame that showed somebody. As long as
+    there is none, a search takes seconds, and the next one is made after twice as many frames.
 
     Args:
         frames: RGB.
@@ -218,9 +220,14 @@ def own_joints(
 
     Paper: Sec. 3.3: the first half of the decoupled architecture.
     """
-    joints, sure, around = [], [], None
-    for image in frames:
+    joints, sure, around, due, gap = [], [], None, 0, 1
+    for number, image in enumerate(frames):
+        if not (around or box) and number < due:
+            joints.append(torch.zeros_like(joints[-1]))
+            sure.append(torch.zeros_like(sure[-1]))
+            continue
         seen = look(image, estimator, around) if around else first_look(image, estimator, box)
+        due, gap = number + gap, min(2 * gap, PATIENCE)
         if seen.somebody:
             around = seen.next_box(image.shape[2], image.shape[1])
         joints.append(seen.joints)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -12,6 +12,7 @@ from volpose.plot.style import COLORS, as_array, as_pixels, check_joints, limbs_
 from volpose.skeleton import Skeleton
 
 WIDTH = 0.012  # of a limb, of the person's extent
+THIN = 0.35  # of that, for a limb that was guessed
 DASHES = 9  # along a right limb, every other one drawn
 
 
@@ -19,13 +20,15 @@ def draw_on_picture(
     image: UInt8[Tensor, "3 height width"],
     joints_px: Float[Tensor, "joints 2"],
     skeleton: Skeleton,
+    guessed: Bool[Tensor, " joints"] | None = None,
 ) -> UInt8[Tensor, "3 height width"]:
-    """A copy of a picture with a person's limbs in it: left solid, right dashed.
+    """A copy of a picture with a person's limbs in it: left solid, right dashed, guessed ones thin.
 
     Args:
         image: RGB.
         joints_px: px; NaN for a joint that is not known.
         skeleton: of the joints.
+        guessed: which joints nobody has seen; a limb is guessed if one of its ends is.
 
     Raises:
         ValueError: there are other numbers of joints.
@@ -38,10 +41,13 @@ def draw_on_picture(
     width = max(2, round(WIDTH * extent))
     for parent, joint in limbs_of_side(at, skeleton):
         side = side_of(skeleton, joint)
+        thin = guessed is not None and bool(guessed[[parent, joint]].any())
+        line = max(1, round(THIN * width)) if thin else width
         for start, end in _strokes(at[parent], at[joint], side == "right"):
             ends = [*start.tolist(), *end.tolist()]
-            brush.line(ends, fill="white", width=width + 2)
-            brush.line(ends, fill=COLORS[side], width=width)
+            if not thin:
+                brush.line(ends, fill="white", width=line + 2)
+            brush.line(ends, fill=COLORS[side], width=line)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous()
 
 
