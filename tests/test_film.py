@@ -640,7 +640,7 @@ def test_limbs_are_drawn_where_the_joints_are():
         (["--detect", "--box", "1,2,30,40"], (None, [1, 2, 30, 40])),
     ],
 )
-def test_an_installed_detector_finds_the_joints(files, monkeypatch, options, used):
+def test_an_installed_detector_finds_the_joints(files, capsys, monkeypatch, options, used):
     seen = []
 
     @contextmanager
@@ -653,6 +653,12 @@ def test_an_installed_detector_finds_the_joints(files, monkeypatch, options, use
     outputs = ["--lift", "lift.safetensors", "--json", "out.json"]
     assert main(["predict", "photo.png", *options, *outputs]) == 0
     assert of_schema("prediction.json", "out.json")["box_source"].endswith("(MediaPipe)")
+    assert "people were found" not in capsys.readouterr().err
+    one = json.loads(Path("one.json").read_text())
+    Path("one.json").write_text(json.dumps(one | {"people": 2}))
+    assert main(["predict", "photo.png", *options, *outputs]) == 0
+    crowd = "2 people were found, this is the largest; --box chooses"
+    assert (crowd in capsys.readouterr().err) == ("--box" not in options)
     assert main(["predict", "walk.mp4", *options, *outputs]) == 0
     assert of_schema("film.json", "out.json")["joints_source"] == "MediaPipe"
-    assert seen == [used, used]
+    assert seen == [used] * 3

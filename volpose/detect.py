@@ -105,7 +105,7 @@ class Detector:
 
         Returns:
             ``format``, ``joints_px`` (33 pairs, px) and ``confidence`` (33, 0 to 1), as in a file
-            of joints.
+            of joints; and ``people``, how many were found.
         """
         import mediapipe
 
@@ -123,7 +123,8 @@ class Detector:
         if chosen is None:
             return None
         sure = [p.visibility if p.visibility is not None else 1.0 for p in people[chosen]]
-        return {"format": FORMAT, "joints_px": found[chosen].tolist(), "confidence": sure}
+        joints = found[chosen].tolist()
+        return {"format": FORMAT, "joints_px": joints, "confidence": sure, "people": len(found)}
 
     def __enter__(self) -> Detector:
         return self

@@ -235,17 +235,21 @@ def _lifting(
         detect = detector.enter_context(Detector(options.detector, options.box))
 
     def one(number: int, path: Path) -> Prediction:
-        image = read_image(path)
+        image, crowd = read_image(path), []
         if options.joints2d:
             found = Found(*(part[number : number + 1] for part in given))
         else:
-            found = joints_of(detect(image))
+            told_of = detect(image)
+            found, people = joints_of(told_of), (told_of or {}).get("people", 1)
+            if people > 1 and not options.box:
+                crowd = [f"{people} people were found, this is the largest; --box chooses"]
         where, size = f"{path}, joints of {source}", (image.shape[2], image.shape[1])
         check_in_picture(found, *size, where)
         check_somebody(found, where)
         camera, told = _camera(options, path, image)
         result = lift_picture(image, found, lifter, camera, source, weights, options.up)
-        notes = doubts(found, result.confidence[None], result.joints_px[None], *size, options.up)
+        pose = result.confidence[None], result.joints_px[None]
+        notes = crowd + doubts(found, *pose, *size, options.up)
         camera_source = told or result.camera_source
         return replace(result, camera_source=camera_source, notes=tuple(notes))
 
