@@ -630,6 +630,12 @@ def test_limbs_are_drawn_where_the_joints_are():
         knee, ankle = (joints[H36M_17.index(f"{side}_{part}")] for part in ("knee", "ankle"))
         x, y = torch.lerp(knee, ankle, 0.06).round().int().tolist()
         assert tuple(drawn[:, y, x].tolist()) == color
+    guessed = torch.tensor([name.endswith(("knee", "ankle")) for name in H36M_17.joints])
+    thin = draw_on_picture(image, joints, H36M_17, guessed)
+    legs = slice(round(float(joints[H36M_17.index("left_hip"), 1])) + 8, None)
+    assert 0 < (thin[:, legs] > 0).any(0).sum() < 0.5 * (drawn[:, legs] > 0).any(0).sum()
+    head = slice(0, 120)
+    assert torch.equal(thin[:, head], drawn[:, head])
 
 
 @pytest.mark.parametrize(

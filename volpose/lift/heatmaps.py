@@ -24,7 +24,7 @@ STANDING = (
     *((0.1, 0.2), (0.1, 0.36), (0.1, 0.5)),  # left arm
     *((-0.1, 0.2), (-0.1, 0.36), (-0.1, 0.5)),  # right arm
 )
-FURTHEST = 2.5  # times the extent of what was found: what is smaller in its crop the networks blur
+FURTHEST = 2.5  # times the extent of what was found: the smaller in its crop, the worse it is read
 
 
 class Heatmaps(NamedTuple):
