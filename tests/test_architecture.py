@@ -17,7 +17,7 @@ LEVELS = [
     "lift.lines",
     "lift.networks",
     "losses decode network data.samples data data.safe_pickle data.matlab data.rotations",
-    "lift.heatmaps steady",
+    "lift.heatmaps lift.strays steady",
     "lift.people",
     "refine animate video detect data.files data.people data.orders data.h36m_names data.resection",
     "data.faults data.bvh data.h36m data.humaneva data.kth data.mpii data.protocols data.videopose "

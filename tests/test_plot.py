@@ -291,6 +291,37 @@ def test_a_film_has_a_frame_for_each_pose_and_moves_only_points():
         film_figure({"a": truth}, H36M_17, "A film.", marks=["", "lost"])
 
 
+def widths(traces):
+    """Of all lines: how wide, and how many limbs."""
+    lines = [t for t in traces if t["mode"] == "lines" and t["name"] != "doubt"]
+    return [(t["line"]["width"], sum(x is None for x in t["x"]) + bool(t["x"])) for t in lines]
+
+
+def test_limbs_that_end_in_a_guess_are_thin():
+    doubt = torch.full((17,), 30.0)
+    doubt[[3, 16]] = torch.nan  # right ankle and wrist
+    one = a_prediction(doubt_mm=doubt, volume=False)
+    page = prediction_page(one)
+    assert page.count('class="right guess"') == 2
+    assert "Thin limbs end in a joint that was not given" in page
+    figure = data_of(page)["figures"]["turned-view"]
+    thin = sum(limbs for width, limbs in widths(figure["data"]) if width < 5)
+    assert thin == 2
+    assert sum(limbs for _, limbs in widths(figure["data"])) == len(H36M_17.limbs)
+    whole = prediction_page(a_prediction(doubt_mm=torch.full((17,), 30.0), volume=False))
+    assert ' guess"' not in whole
+    assert "Thin limbs" not in whole
+    poses, guessed = POSE.repeat(3, 1, 1), torch.zeros(3, 17, dtype=torch.bool)
+    guessed[1] = doubt.isnan()
+    film = film_figure({"": poses}, H36M_17, "A film.", guessed=guessed)
+    for number, frame in enumerate(film.frames):
+        drawn = zip(film.data, frame.data, strict=True)
+        traces = [look.to_plotly_json() | {"x": moved.x} for look, moved in drawn]
+        thin = sum(limbs for width, limbs in widths(traces) if width < 5)
+        assert thin == (2 if number == 1 else 0)
+        assert sum(limbs for _, limbs in widths(traces)) == len(H36M_17.limbs)
+
+
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="grid's shape"):
         volume_figure(VOLUMES[WRIST], Grid((32, 64, 64)), "A volume.")

@@ -214,6 +214,30 @@ def test_up_is_in_the_record_and_null_without(here, capsys):
         assert f"expected a direction X,Y,Z, got '{wrong}'" in capsys.readouterr().err
 
 
+def test_a_joint_astray_is_left_out_and_named(here, capsys):
+    off = joints()
+    off["joints_px"][H36M_17.index("left_wrist")] = [2000, 3000]
+    content, notes = predicted(capsys, "photo.png", joints2d=off)
+    assert "too far from all others to be the person's, so left out: left_wrist" in notes
+    assert "guessed: left_wrist" in notes
+    without, _ = predicted(capsys, "photo.png", joints2d=joints("left_wrist"))
+    assert content["pose_mm"] == without["pose_mm"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--joints2d", "."], ".: is a folder, expected one JSON file with all joints"),
+        (["--camera", "700,700,1e9,200"], "principal point must lie within 40000 px for a picture"),
+    ],
+)
+def test_what_cannot_be_is_refused(here, capsys, options, words):
+    lift = [] if "--camera" in options else ["--lift", "lift.safetensors"]
+    weights = ["--weights", "look.safetensors"] if "--camera" in options else []
+    assert main(["predict", "photo.png", *options, *lift, *weights]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_doubts_about_joints_are_said(here, capsys):
     notes = predicted(capsys, "photo.png", joints2d=joints())[1]
     assert "outside" not in notes

@@ -217,7 +217,7 @@ def camera_for(values: Sequence[float] | None, width: int, height: int) -> tuple
 
     Raises:
         ValueError: there are other than four numbers, they are none of a camera, or the focal
-            length is absurd for a picture of this size.
+            length or the principal point is absurd for a picture of this size.
     """
     if values is None:
         return Camera.guess(width, height), "guessed: focal length = longer side of the image"
@@ -230,6 +230,12 @@ def camera_for(values: Sequence[float] | None, width: int, height: int) -> tuple
         raise ValueError(
             f"camera focal lengths must be {shortest:g} to {longest:g} px for a picture of "
             f"{width} x {height} px, got {fx:g} and {fy:g} px"
+        )
+    if not bool((view.center.abs() <= longest).all()):
+        cx, cy = view.center.tolist()
+        raise ValueError(
+            f"camera principal point must lie within {longest:g} px for a picture of {width} x "
+            f"{height} px, got {cx:g}, {cy:g} px"
         )
     return view, "given"
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from volpose.crop import Box
+from volpose.lift.doubt import guesses
 from volpose.lift.faults import FEWEST, Found, somebody
 from volpose.lift.heatmaps import MARGIN
 from volpose.skeleton import H36M_17
@@ -74,6 +75,23 @@ def check_in_picture(found: Found, width: int, height: int, where: str) -> None:
             f"{where}: expected px of a picture of {width} x {height}, found x from {x0:.5g} to "
             f"{x1:.5g} and y from {y0:.5g} to {y1:.5g}; {UPRIGHT}"
         )
+
+
+def left_out(found: Found, kept: Found) -> list[str]:
+    """Which joints count as not found because they are astray.
+
+    Args:
+        found: the 2D joints of the frames.
+        kept: the same without strays, see `volpose.lift.strays`.
+    """
+    often = ((found.confidence > 0) & (kept.confidence == 0)).sum(0).tolist()
+    names = [name for name, count in zip(H36M_17.joints, often, strict=True) if count]
+    if not names:
+        return []
+    frames = (
+        f", in {sum(often)} places of {len(found.joints)} frames" if len(found.joints) > 1 else ""
+    )
+    return [f"too far from all others to be the person's, so left out{frames}: {', '.join(names)}"]
 
 
 def doubts(
@@ -166,8 +184,7 @@ def drawn(image: Tensor, joints_px: Tensor, doubt_mm: Tensor | None = None) -> T
     """
     from volpose.plot.frames import draw_on_picture
 
-    told = doubt_mm is not None and bool(doubt_mm.isfinite().any())
-    return draw_on_picture(image, joints_px, H36M_17, doubt_mm.isnan() if told else None)
+    return draw_on_picture(image, joints_px, H36M_17, guesses(doubt_mm))
 
 
 def shown(path: Path) -> str:

@@ -30,6 +30,7 @@ from volpose.commands.person import (
     drawn,
     files_read,
     joints_source,
+    left_out,
     listed,
     shown,
 )
@@ -249,7 +250,8 @@ def _lifting(
         camera, told = _camera(options, path, image)
         result = lift_picture(image, found, lifter, camera, source, weights, options.up)
         pose = result.confidence[None], result.joints_px[None]
-        notes = crowd + doubts(found, *pose, *size, options.up)
+        kept = lifter.without_strays(found)
+        notes = crowd + left_out(found, kept) + doubts(kept, *pose, *size, options.up)
         camera_source = told or result.camera_source
         return replace(result, camera_source=camera_source, notes=tuple(notes))
 

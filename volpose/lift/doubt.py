@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -121,6 +121,11 @@ def share_by_part(within: Float[Tensor, "*any 17"]) -> dict[str, float]:
     parts = dict.fromkeys(PARTS.values())
     joints = {part: [joint for joint, name in PARTS.items() if name == part] for part in parts}
     return {part: round(float(within[..., of].mean()), 3) for part, of in joints.items()}
+
+
+def guesses(doubt: Float[Tensor, "*frames joints"] | None) -> Bool[Tensor, "*frames joints"] | None:
+    """Which joints were guessed: those without a doubt where others have one; None if none has."""
+    return None if doubt is None or bool(doubt.isnan().all()) else doubt.isnan()
 
 
 def doubt_bars(

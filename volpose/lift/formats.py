@@ -137,10 +137,12 @@ def read_joints(path: str | Path, names: Sequence[str] = ()) -> Found:
         (frames, 17, 2) and (frames, 17), as `to_h36m` gives them.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError, IsADirectoryError: there is no such file.
         ValueError: the file holds something else; the sentence names file, frame and field.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder, expected one JSON file with all joints")
     content = read_json(path)
     if not isinstance(content, list) and not (names and _is_named(content)):
         return joints_of(content, f"{path}: ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from volpose.grid import Grid
@@ -37,6 +37,7 @@ def pose_figure(
     views: tuple[str, ...] = ("camera", "turned"),
     height: int = 420,
     doubt: Float[Tensor, "joints 2 3"] | None = None,
+    guessed: Bool[Tensor, " joints"] | None = None,
 ) -> go.Figure:
     """A pose as the camera sees it and, beside it, turned about the vertical.
 
@@ -48,6 +49,7 @@ def pose_figure(
         views: "camera", "turned" or both.
         height: px.
         doubt: both ends of a bar through each joint, in the same frame: where else it may be.
+        guessed: which joints nobody has seen; limbs that end in one are thin.
 
     Returns:
         A figure with a scene for each view, equal aspect, orthographic.
@@ -73,7 +75,7 @@ def pose_figure(
             figure.add_trace(truth_trace(truth, skeleton, scene, legend=first))
         if doubt is not None:
             figure.add_trace(doubt_trace(doubt, skeleton, scene))
-        figure.add_traces(skeleton_traces(pose, skeleton, scene, legend=first))
+        figure.add_traces(skeleton_traces(pose, skeleton, scene, legend=first, guessed=guessed))
         figure.layout[scene] = metric_scene(center, half, eye, (left, right))
         if len(views) > 1:
             figure.add_annotation(panel_label(label, (left + right) / 2))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import plotly.graph_objects as go
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from volpose.plot.figures3d import VIEWS
@@ -25,6 +25,7 @@ def film_figure(
     views: tuple[str, ...] = ("turned",),
     height: int = 430,
     doubt: Float[Tensor, "frames joints 2 3"] | None = None,
+    guessed: Bool[Tensor, "frames joints"] | None = None,
     marks: Sequence[str] = (),
 ) -> go.Figure:
     """Several accounts of one film, a panel each, with a slider through time.
@@ -38,6 +39,7 @@ def film_figure(
         views: "camera", "turned" or both: a panel for each.
         height: px.
         doubt: both ends of a bar through each joint, in every panel; NaN for none.
+        guessed: which joints nobody has seen; limbs that end in one are thin.
         marks: a word for each frame, or "", beside its time.
 
     Returns:
@@ -69,7 +71,7 @@ def film_figure(
         words = f"{name}, {label}" if name else label
         figure.add_annotation(panel_label(words, (left + right) / 2))
     shown = [poses for _, poses, _ in panels]
-    moments = partial(_traces, shown, truth, doubt, skeleton)
+    moments = partial(_traces, shown, truth, doubt, guessed, skeleton)
     figure.add_traces(moments(0))
     labels = [f"{n / fps:.2f} s{mark and ', '}{mark}" for n, mark in enumerate(marks)]
     traces = list(range(len(figure.data)))
@@ -99,6 +101,7 @@ def _traces(
     films: list[Tensor],
     truth: Tensor | None,
     doubt: Tensor | None,
+    guessed: Tensor | None,
     skeleton: Skeleton,
     frame: int,
 ) -> list:
@@ -110,7 +113,10 @@ def _traces(
             found.append(truth_trace(truth[frame], skeleton, scene, legend))
         if doubt is not None:
             found.append(doubt_trace(doubt[frame], skeleton, scene, digits=0))
-        found += skeleton_traces(poses[frame], skeleton, scene, legend=legend, digits=0)
+        unseen = None if guessed is None else guessed[frame]
+        found += skeleton_traces(
+            poses[frame], skeleton, scene, legend=legend, digits=0, guessed=unseen
+        )
     return found
 
 

@@ -8,9 +8,10 @@ from string import Template
 
 from plotly.offline import get_plotlyjs
 
+from volpose.lift.doubt import guesses
 from volpose.lift.film import Film
 from volpose.plot.film import film_figure
-from volpose.plot.page import DOUBT_WORDS, POLICY, doubts, resource, up_words
+from volpose.plot.page import DOUBT_WORDS, GUESS_WORDS, POLICY, doubts, resource, up_words
 from volpose.skeleton import H36M_17
 
 MOST_FRAMES = 240  # in the page; a longer film is thinned
@@ -36,8 +37,11 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
     if bars is not None and bool(bars.isnan().all()):
         bars = None
     views, fps = ("camera", "turned"), film.fps / every
+    thin = guesses(film.doubt_mm[::every])
     marks = ["" if seen else FILLED_IN for seen in film.seen[::every].tolist()]
-    figure = film_figure(poses, H36M_17, ALT, fps=fps, views=views, doubt=bars, marks=marks)
+    figure = film_figure(
+        poses, H36M_17, ALT, None, fps, views, doubt=bars, guessed=thin, marks=marks
+    )
     figure.update_layout(updatemenus=[_play(fps)])
     title = f"{name}: 3D motion" if name else "3D motion"
     values = {
@@ -48,7 +52,7 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
         "notes": doubts(record["notes"]),
         "alt": ALT,
         "shown": _shown(every, len(marks)),
-        "doubt": "" if bars is None else f'<p class="note">{DOUBT_WORDS}</p>',
+        "doubt": "" if bars is None else f'<p class="note">{DOUBT_WORDS} {GUESS_WORDS}</p>',
         "assumptions": html.escape(_assumptions(record)),
         "plotly": get_plotlyjs(),
         # no tag can end the script early

@@ -8,11 +8,19 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from volpose.plot.style import COLORS, as_array, as_pixels, check_joints, limbs_of_side, side_of
+from volpose.plot.style import (
+    COLORS,
+    THIN,
+    as_array,
+    as_pixels,
+    check_joints,
+    is_guess,
+    limbs_of_side,
+    side_of,
+)
 from volpose.skeleton import Skeleton
 
 WIDTH = 0.012  # of a limb, of the person's extent
-THIN = 0.35  # of that, for a limb that was guessed
 DASHES = 9  # along a right limb, every other one drawn
 
 
@@ -41,7 +49,7 @@ def draw_on_picture(
     width = max(2, round(WIDTH * extent))
     for parent, joint in limbs_of_side(at, skeleton):
         side = side_of(skeleton, joint)
-        thin = guessed is not None and bool(guessed[[parent, joint]].any())
+        thin = is_guess(guessed, (parent, joint))
         line = max(1, round(THIN * width)) if thin else width
         for start, end in _strokes(at[parent], at[joint], side == "right"):
             ends = [*start.tolist(), *end.tolist()]

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from volpose.crop import to_crop
 from volpose.grid import Grid
+from volpose.lift.doubt import guesses
 from volpose.plot.figures3d import person_in_grid, pose_figure
-from volpose.plot.style import COLORS, as_array, as_pixels, limbs_of_side, side_of, spoken
+from volpose.plot.style import COLORS, as_array, as_pixels, is_guess, limbs_of_side, side_of, spoken
 from volpose.plot.traces import blob_trace, ring_trace
 from volpose.predict import SCALE, Prediction
 
@@ -68,9 +69,7 @@ def prediction_page(prediction: Prediction, name: str = "", grid: Grid | None = 
         "photograph": _photograph(prediction),
         "assumptions": html.escape(_assumptions(prediction)),
         "volume": "" if prediction.volume is None else VOLUME_SECTION,
-        "doubt": (
-            "" if prediction.doubt_ends() is None else f'<li class="hint">{DOUBT_WORDS}</li>'
-        ),
+        "doubt": _hints(prediction),
         "column": "" if prediction.doubt_ends() is None else DOUBT_COLUMN,
         "root": html.escape(spoken(names[prediction.skeleton.root])),
         "table": _table(prediction),
@@ -95,7 +94,17 @@ DOUBT_WORDS = """Bars: how far off a joint may be in depth. Of the people on who
     within, if the distance of the person as a whole is right; of people in other poses, or seen
     worse, fewer. A joint that was not given has none."""
 
+GUESS_WORDS = "Thin limbs end in a joint that was not given: where it is, is a guess."
+
 DOUBT_COLUMN = " Depth \u00b1 is the length of its bar, see above."
+
+
+def _hints(prediction: Prediction) -> str:
+    """What bars and thin limbs mean, where there are some."""
+    guessed = guesses(prediction.doubt_mm)
+    words = [] if prediction.doubt_ends() is None else [DOUBT_WORDS]
+    words += [GUESS_WORDS] if guessed is not None and bool(guessed.any()) else []
+    return "".join(f'<li class="hint">{each}</li>' for each in words)
 
 
 @cache
@@ -107,12 +116,15 @@ def resource(name: str) -> str:
 def _pose_views(prediction: Prediction, first: int) -> dict:
     told = {"camera": "seen from the camera", "turned": "turned by 90 degrees"}
     skeleton, ends, views = prediction.skeleton, prediction.doubt_ends(), {}
+    guessed = guesses(prediction.doubt_mm)
     for view, words in told.items():
         bars = (
             "" if ends is None else " with a bar through each joint that shows its doubt in depth"
         )
         alt = f"3D skeleton of the predicted pose{bars}, {words}."
-        figure = pose_figure(prediction.pose_mm, skeleton, alt, views=(view,), doubt=ends)
+        figure = pose_figure(
+            prediction.pose_mm, skeleton, alt, views=(view,), doubt=ends, guessed=guessed
+        )
         figure.update_traces(showlegend=False)
         for joint, point in enumerate(as_array(prediction.pose_mm)):
             ring = ring_trace(point, spoken(skeleton.joints[joint]), "scene")
@@ -163,12 +175,15 @@ def _photograph(prediction: Prediction) -> str:
     side = float(prediction.box.side)
     left, top = (float(c) - side / 2 for c in prediction.box.center)
     at, skeleton = as_array(prediction.joints_px), prediction.skeleton
-    lines = []
+    lines, guessed = [], guesses(prediction.doubt_mm)
     for parent, joint in limbs_of_side(at, skeleton):
         (x1, y1), (x2, y2) = at[parent], at[joint]
         ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
         look = side_of(skeleton, joint)
-        lines.append(f'<line class="casing" {ends}/><line class="{look}" {ends}/>')
+        if is_guess(guessed, (parent, joint)):
+            lines.append(f'<line class="{look} guess" {ends}/>')
+        else:
+            lines.append(f'<line class="casing" {ends}/><line class="{look}" {ends}/>')
     dots = [
         f'<circle class="{side_of(skeleton, j)}" data-joint="{j}" cx="{x:.1f}" cy="{y:.1f}" '
         f'r="{side / 48:.2f}"><title>{html.escape(spoken(skeleton.joints[j]))}</title></circle>'

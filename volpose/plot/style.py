@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from volpose.skeleton import Skeleton
@@ -17,6 +17,7 @@ DASHES = {"left": "solid", "right": "dash", "middle": "solid"}
 TRUTH_COLOR = "#9A9A9A"
 HIGHLIGHT_COLOR = "#4C8DFF"
 SIDES = tuple(COLORS)
+THIN = 0.35  # of the usual width, for a limb of which an end was guessed
 
 
 def side_of(skeleton: Skeleton, joint: int) -> str:
@@ -36,6 +37,11 @@ def limbs_of_side(
         for parent, joint in skeleton.limbs
         if known[parent] and known[joint] and side in (None, side_of(skeleton, joint))
     ]
+
+
+def is_guess(guessed: Bool[Tensor, " joints"] | None, limb: tuple[int, int]) -> bool:
+    """Whether an end of a limb was guessed; without ``guessed`` nothing was."""
+    return guessed is not None and bool(guessed[list(limb)].any())
 
 
 def check_joints(argument: str, points: Float[Tensor, "joints n"], skeleton: Skeleton) -> None:

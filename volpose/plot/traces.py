@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from volpose.crop import Box, crop_person
@@ -19,9 +19,11 @@ from volpose.plot.style import (
     DASHES,
     HIGHLIGHT_COLOR,
     SIDES,
+    THIN,
     TRUTH_COLOR,
     as_array,
     as_pixels,
+    is_guess,
     limbs_of_side,
     side_of,
     spoken,
@@ -60,14 +62,24 @@ def skeleton_traces(
     width: float = 7,
     legend: bool = False,
     digits: int = 1,
+    guessed: Bool[Tensor, " joints"] | None = None,
 ) -> list[go.Scatter3d]:
-    """A line for each side and dots for the joints; joints that are NaN are left out."""
+    """A line for each side and dots for the joints; joints that are NaN are left out.
+
+    With ``guessed`` a thin line for each side as well, of limbs of which an end was guessed.
+    """
     at = as_array(points)
-    traces = [
-        _limb_trace(at, skeleton, side, scene, width, legend, digits)
-        for side in SIDES
-        if limbs_of_side(at, skeleton, side)
-    ]
+    thick = {"width": width, "scene": scene, "digits": digits, "legend": legend}
+    thin = thick | {"width": THIN * width, "legend": False}
+    traces = []
+    for side in SIDES:
+        limbs = limbs_of_side(at, skeleton, side)
+        seen = [limb for limb in limbs if not is_guess(guessed, limb)]
+        if limbs:
+            traces.append(_limb_trace(at, seen, side, **thick))
+        if limbs and guessed is not None:
+            others = [limb for limb in limbs if limb not in seen]
+            traces.append(_limb_trace(at, others, side, **thin))
     known = [j for j in range(skeleton.num_joints) if np.isfinite(at[j]).all()]
     dots = go.Scatter3d(
         **_rounded(to_scene(at[known]), digits),
@@ -82,10 +94,10 @@ def skeleton_traces(
     return [*traces, dots]
 
 
-def _limb_trace(at, skeleton, side, scene, width, legend, digits) -> go.Scatter3d:
+def _limb_trace(at, limbs, side, scene, width, legend, digits) -> go.Scatter3d:
     line = {"color": COLORS[side], "width": width, "dash": DASHES[side]}
     return go.Scatter3d(
-        **_rounded(to_scene(_paths(at, limbs_of_side(at, skeleton, side))), digits),
+        **_rounded(to_scene(_paths(at, limbs)), digits),
         mode="lines",
         name=side,
         scene=scene,
@@ -135,7 +147,8 @@ def doubt_trace(
 def _paths(at: np.ndarray, limbs: list[tuple[int, int]]) -> np.ndarray:
     """Both ends of each limb, and NaN between the limbs."""
     gap = np.full(3, np.nan)
-    return np.array([point for a, b in limbs for point in (at[a], at[b], gap)][:-1])
+    points = [point for a, b in limbs for point in (at[a], at[b], gap)][:-1]
+    return np.array(points).reshape(-1, 3)
 
 
 def ring_trace(
