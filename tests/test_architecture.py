@@ -12,12 +12,12 @@ PACKAGE = ROOT / "volpose"
 LEVELS = [
     "skeleton grid camera model storage action_table loss_kernel precision flat team ahead "
     "provenance",
-    "affine decoupled lift lift.bodies lift.cameras lift.faults",
+    "affine decoupled lift lift.bodies lift.cameras lift.faults lift.strays",
     "crop targets released metrics augment fused",
     "lift.lines",
     "lift.networks",
     "losses decode network data.samples data data.safe_pickle data.matlab data.rotations",
-    "lift.heatmaps lift.strays steady",
+    "lift.heatmaps steady",
     "lift.people",
     "refine animate video detect data.files data.people data.orders data.h36m_names data.resection",
     "data.faults data.bvh data.h36m data.humaneva data.kth data.mpii data.protocols data.videopose "

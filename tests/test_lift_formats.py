@@ -29,6 +29,7 @@ FACING = {
     "thorax": (0, -45),
 }
 FACING |= {n.replace("left", "right"): (-x, y) for n, (x, y) in FACING.items() if "left" in n}
+PARTS = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 every_format = pytest.mark.parametrize("format", FORMATS)
 
 
@@ -53,6 +54,25 @@ def test_the_body_stays_the_body(format):
     assert heights == sorted(heights)
     assert place["pelvis"] == pytest.approx((0, 0))
     assert place["head_top"][1] == pytest.approx(FACING["head_top"][1], abs=4)
+
+
+@every_format
+@pytest.mark.parametrize("name", [n for n in FACING if n.endswith(PARTS)])
+def test_a_joint_astray_is_left_out_before_others_are_put_together(format, name):
+    joints, sure = seen(format)
+    joints[FORMATS[format].index(name)] = torch.tensor([900.0, -500.0])
+    points = [point if point[0] == point[0] else None for point in joints.tolist()]
+    frame = {"format": format, "joints_px": points, "confidence": sure.tolist()}
+    found = joints_of(frame)
+    assert (found.confidence[0] == 0).nonzero()[:, 0].tolist() == lost_with(format, name)
+    assert bool((found.joints.abs() < 100).all())
+
+
+def lost_with(format, name):
+    """Joints that are not found when one of a format is not."""
+    joints, sure = seen(format)
+    sure[FORMATS[format].index(name)] = 0
+    return (to_h36m(joints, sure, format).confidence == 0).nonzero()[:, 0].tolist()
 
 
 @every_format
@@ -170,7 +190,7 @@ def test_pictures_and_videos_are_read(tmp_path):
 def test_zero_zero_is_no_joint_unless_it_has_a_confidence(tmp_path):
     """OpenPose and COCO put the joints there that they did not find."""
     path = tmp_path / "joints.json"
-    joints = [[100.0 + i, 200.0] for i in range(17)]
+    joints = [[x + 1, y + 1] for x, y in (FACING[name] for name in H36M_17.joints)]
     joints[2], joints[3], joints[4] = [0, 0], [0.0, 0.0], [0, 0.5]
     one = {"format": "h36m17", "joints_px": joints}
     path.write_text(json.dumps(one))

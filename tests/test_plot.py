@@ -294,7 +294,7 @@ def test_a_film_has_a_frame_for_each_pose_and_moves_only_points():
 def widths(traces):
     """Of all lines: how wide, and how many limbs."""
     lines = [t for t in traces if t["mode"] == "lines" and t["name"] != "doubt"]
-    return [(t["line"]["width"], sum(x is None for x in t["x"]) + bool(t["x"])) for t in lines]
+    return [(t["line"]["width"], sum(x is not None for x in t["x"]) // 2) for t in lines]
 
 
 def test_limbs_that_end_in_a_guess_are_thin():

@@ -28,6 +28,7 @@ SCALE = (
 )
 DIAGONAL_35MM = 43.27  # mm, of a picture on film
 FOCAL_RANGE = 0.05, 100.0  # longer sides of the picture: a field of view of 169 degrees, and of 0.6
+ASIDE = 3.0  # focal lengths: 72 degrees from the optical axis to the middle of the picture
 APPLE = (".heic", ".heif")  # Pillow cannot read them
 
 
@@ -231,11 +232,12 @@ def camera_for(values: Sequence[float] | None, width: int, height: int) -> tuple
             f"camera focal lengths must be {shortest:g} to {longest:g} px for a picture of "
             f"{width} x {height} px, got {fx:g} and {fy:g} px"
         )
-    if not bool((view.center.abs() <= longest).all()):
-        cx, cy = view.center.tolist()
+    aside = (view.center - view.center.new_tensor([width / 2, height / 2])) / view.focal
+    if not bool((aside.abs() <= ASIDE).all()):
+        (cx, cy), (fx, fy) = view.center.tolist(), view.focal.tolist()
         raise ValueError(
-            f"camera principal point must lie within {longest:g} px for a picture of {width} x "
-            f"{height} px, got {cx:g}, {cy:g} px"
+            f"camera principal point must lie within {ASIDE:g} focal lengths of the middle of a "
+            f"picture of {width} x {height} px, got {cx:g}, {cy:g} px with {fx:g} and {fy:g} px"
         )
     return view, "given"
 

@@ -26,7 +26,6 @@ from volpose.commands.person import (
     drawn,
     files_read,
     joints_source,
-    left_out,
     shown,
 )
 from volpose.detect import Detector
@@ -65,9 +64,8 @@ def predict_film(options: argparse.Namespace) -> None:
     except ValueError as error:
         words = "" if joints_source(options) else f"; {REMEDIES}"
         raise ValueError(f"{options.input}, joints of {source}: {error}{words}") from error
-    kept = lifter.without_strays(found)
-    seen = Found(*(part[film.seen] for part in kept))
-    notes = ([GUESS] if alone else []) + video.notes + left_out(found, kept) + _repairs(film)
+    seen = Found(*(part[film.seen] for part in found))
+    notes = ([GUESS] if alone else []) + video.notes + _repairs(film)
     lifted = film.confidence[film.seen], film.joints_px[film.seen]
     own = not joints_source(options)
     notes += doubts(seen, *lifted, width, height, options.up, own)

@@ -77,23 +77,6 @@ def check_in_picture(found: Found, width: int, height: int, where: str) -> None:
         )
 
 
-def left_out(found: Found, kept: Found) -> list[str]:
-    """Which joints count as not found because they are astray.
-
-    Args:
-        found: the 2D joints of the frames.
-        kept: the same without strays, see `volpose.lift.strays`.
-    """
-    often = ((found.confidence > 0) & (kept.confidence == 0)).sum(0).tolist()
-    names = [name for name, count in zip(H36M_17.joints, often, strict=True) if count]
-    if not names:
-        return []
-    frames = (
-        f", in {sum(often)} places of {len(found.joints)} frames" if len(found.joints) > 1 else ""
-    )
-    return [f"too far from all others to be the person's, so left out{frames}: {', '.join(names)}"]
-
-
 def doubts(
     found: Found,
     confidence: Tensor,
@@ -127,7 +110,8 @@ def doubts(
     guessed = [name for name, share in zip(H36M_17.joints, given, strict=True) if share < 0.5]
     if guessed:
         often = "" if len(found.joints) == 1 else " in most frames"
-        notes.append(f"not given{often}, so guessed: {', '.join(guessed)}")
+        words = f"not given{often}, or too far from all others, so guessed"
+        notes.append(f"{words}: {', '.join(guessed)}")
     away = _unlikeness(found, joints_px)
     if away > UNLIKE:
         ask = "are they in the order of their format, upright, and of one person?"

@@ -30,7 +30,6 @@ from volpose.commands.person import (
     drawn,
     files_read,
     joints_source,
-    left_out,
     listed,
     shown,
 )
@@ -250,8 +249,7 @@ def _lifting(
         camera, told = _camera(options, path, image)
         result = lift_picture(image, found, lifter, camera, source, weights, options.up)
         pose = result.confidence[None], result.joints_px[None]
-        kept = lifter.without_strays(found)
-        notes = crowd + left_out(found, kept) + doubts(kept, *pose, *size, options.up)
+        notes = crowd + doubts(found, *pose, *size, options.up)
         camera_source = told or result.camera_source
         return replace(result, camera_source=camera_source, notes=tuple(notes))
 

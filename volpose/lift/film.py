@@ -105,10 +105,9 @@ def lift_film(
 ) -> Film:
     """Lift the 2D joints of a video.
 
-    Joints astray count as missing, see `volpose.lift.strays`. Legs or arms that a detector has
-    exchanged for a few frames are changed back. The joints, before and after they are lifted, and
-    the root's distance are smoothed in time; a joint that is missing for a frame or two is taken
-    from the frames around. At last limbs get lengths that stay.
+    Legs or arms that a detector has exchanged for a few frames are changed back. The joints, before
+    and after they are lifted, and the root's distance are smoothed in time; a joint that is missing
+    for a frame or two is taken from the frames around. At last limbs get lengths that stay.
     Filtering the volumes, which helps networks that see pictures most, helps less here: x and y are
     given, and the boxes around given joints are not steady.
 
@@ -128,7 +127,6 @@ def lift_film(
     """
     if not fps > 0:
         raise ValueError(f"fps must be positive, got {fps}")
-    found = lifter.without_strays(found)
     seen = _same_person(found, somebody(found), fps)
     if int(seen.sum()) < 2:
         raise ValueError(

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from volpose.data.files import read_json
 from volpose.lift.faults import Found
+from volpose.lift.strays import strays
 from volpose.skeleton import COCO_17, H36M_17, MPII_16
 
 BODY_25 = (
@@ -130,14 +131,16 @@ def read_joints(path: str | Path, names: Sequence[str] = ()) -> Found:
             list of these, or of an object of these by the names of pictures. A joint may be null
             or NaN where it was not found, and so may its confidence; without any confidence all
             joints count alike, but for those at exactly [0, 0], where detectors put what they did
-            not find. A frame or a picture may be null: nobody was found.
+            not find. A frame or a picture may be null: nobody was found. A joint where none of the
+            person's can be counts as not found, see `volpose.lift.strays`.
         names: of pictures, in the order that is wanted; they only matter to such an object.
 
     Returns:
         (frames, 17, 2) and (frames, 17), as `to_h36m` gives them.
 
     Raises:
-        FileNotFoundError, IsADirectoryError: there is no such file.
+        FileNotFoundError: there is no such file.
+        IsADirectoryError: it is a folder.
         ValueError: the file holds something else; the sentence names file, frame and field.
     """
     path = Path(path)
@@ -203,7 +206,9 @@ def _frame(frame: object, where: str) -> Found:
     else:
         sure = _listed(sure, count, f"{where}confidence of {format}")
         certain = _confidences(sure, format == "coco17", where)
-    return to_h36m(torch.tensor(points), torch.tensor(certain, dtype=torch.float32), format)
+    at, certain = torch.tensor(points), torch.tensor(certain, dtype=torch.float32)
+    known = at.isfinite().all(-1) & (certain >= LEAST)
+    return to_h36m(at, certain.masked_fill(strays(at, known, FORMATS[format]), 0.0), format)
 
 
 def _confidences(values: list, coco: bool, where: str) -> list[float]:

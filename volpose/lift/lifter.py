@@ -22,7 +22,6 @@ from volpose.lift.cameras import directions
 from volpose.lift.doubt import Doubt, depth_spread
 from volpose.lift.faults import FEWEST, Found
 from volpose.lift.heatmaps import framed
-from volpose.lift.strays import without_strays
 from volpose.metrics import root_relative
 from volpose.network import LIFTING
 from volpose.skeleton import H36M_17, mirror_joints
@@ -89,10 +88,6 @@ class Lifter:
     def grid(self) -> Grid:
         """Of the volume."""
         return self.network.grid
-
-    def without_strays(self, found: Found) -> Found:
-        """Joints that no joint of the person can be count as not found; see `strays`."""
-        return without_strays(found, self.network.mean_limbs())
 
     @torch.no_grad()
     def volume(
@@ -268,7 +263,7 @@ def lift(
     mirror: bool = True,
     up: Float[Tensor, "*frames 3"] | None = None,
 ) -> Lifted:
-    """Lift 2D joints to metric poses. Joints astray count as not found, see `strays`.
+    """Lift 2D joints to metric poses.
 
     Args:
         found: joints of the frames, px of the picture, in the order of `H36M_17`; other formats
@@ -287,7 +282,6 @@ def lift(
 
     Paper: Sec. 3.3; Sec. 4.3 from places to mm.
     """
-    found = lifter.without_strays(found)
     known = (found.confidence > 0).sum(-1).tolist()
     for frame, count in enumerate(known):
         if count < FEWEST:

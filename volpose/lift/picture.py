@@ -62,7 +62,6 @@ def lift_picture(
     """
     height, width = image.shape[-2:]
     view, camera_source = camera_for(camera, width, height)
-    found = lifter.without_strays(found)
     lifted = lift(
         found, view, lifter, up=None if up is None else torch.tensor(up, dtype=torch.float32)
     )

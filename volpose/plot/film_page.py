@@ -7,6 +7,7 @@ import math
 from string import Template
 
 from plotly.offline import get_plotlyjs
+from torch import Tensor
 
 from volpose.lift.doubt import guesses
 from volpose.lift.film import Film
@@ -52,13 +53,19 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
         "notes": doubts(record["notes"]),
         "alt": ALT,
         "shown": _shown(every, len(marks)),
-        "doubt": "" if bars is None else f'<p class="note">{DOUBT_WORDS} {GUESS_WORDS}</p>',
+        "doubt": "".join(f'<p class="note">{each}</p>' for each in _hints(bars, thin)),
         "assumptions": html.escape(_assumptions(record)),
         "plotly": get_plotlyjs(),
         # no tag can end the script early
         "figure": figure.to_json().replace("<", "\\u003c"),
     }
     return Template(resource("film_page.html")).substitute(values)
+
+
+def _hints(bars: Tensor | None, thin: Tensor | None) -> list[str]:
+    """What bars and thin limbs mean, where there are some."""
+    words = [] if bars is None else [DOUBT_WORDS]
+    return words + ([GUESS_WORDS] if thin is not None and bool(thin.any()) else [])
 
 
 def _shown(every: int, frames: int) -> str:

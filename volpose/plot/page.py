@@ -94,7 +94,7 @@ DOUBT_WORDS = """Bars: how far off a joint may be in depth. Of the people on who
     within, if the distance of the person as a whole is right; of people in other poses, or seen
     worse, fewer. A joint that was not given has none."""
 
-GUESS_WORDS = "Thin limbs end in a joint that was not given: where it is, is a guess."
+GUESS_WORDS = "Thin limbs end in a joint that was not given or was left out: a guess."
 
 DOUBT_COLUMN = " Depth \u00b1 is the length of its bar, see above."
 

@@ -148,7 +148,7 @@ def _paths(at: np.ndarray, limbs: list[tuple[int, int]]) -> np.ndarray:
     """Both ends of each limb, and NaN between the limbs."""
     gap = np.full(3, np.nan)
     points = [point for a, b in limbs for point in (at[a], at[b], gap)][:-1]
-    return np.array(points).reshape(-1, 3)
+    return np.array(points or [gap])  # without any point a trace would lose its legend
 
 
 def ring_trace(
