@@ -56,21 +56,16 @@ def evaluate_lifter(lifter: Lifter, motions: Motions, mirror: bool = True, seed:
     Paper: Sec. 3.3; Sec. 4.2 for the errors.
     """
 
-    def judged(detector: Counted | Cut) -> dict[str, Tensor]:
-        generator = random_stream(seed, STREAM, 0)
-        seen = seen_people(motions.pose, detector.find, generator, lifter.grid.crop_size)
-        return _errors(lifter, seen, mirror)
-
     faults = [(sigma, missing) for sigma in NOISE for missing in MISSING]
-    cells = {fault: judged(Counted(*fault)) for fault in faults}
+    cells = {fault: errors_of(lifter, motions, Counted(*fault), mirror, seed) for fault in faults}
     rows = [
-        {"noise_px": sigma, "missing": missing} | _means(errors)
+        {"noise_px": sigma, "missing": missing} | means(errors)
         for (sigma, missing), errors in cells.items()
     ]
     generator = random_stream(seed, STREAM, 0)
     others = resample_bodies(motions.pose, generator)
     seen = seen_people(others, Counted().find, generator, lifter.grid.crop_size)
-    cut = {name: judged(Cut(lost)) for name, lost in CUTS.items()}
+    cut = {name: errors_of(lifter, motions, Cut(lost), mirror, seed) for name, lost in CUTS.items()}
     return {
         "data": f"{motions}; one virtual camera each, seed {seed}",
         "protocol": (
@@ -84,10 +79,24 @@ def evaluate_lifter(lifter: Lifter, motions: Motions, mirror: bool = True, seed:
         "card": lifter.network.card,
         "rows": rows,
         "subjects": _by_subject(cells[0.0, 0], motions.subject),
-        "other bodies": _means(_errors(lifter, seen, mirror)),
-        "cut off": {name: _means(errors) for name, errors in cut.items()},
+        "other bodies": means(_errors(lifter, seen, mirror)),
+        "cut off": {name: means(errors) for name, errors in cut.items()},
         "doubt": measure_doubt(lifter, motions, mirror, seed),
     }
+
+
+def errors_of(
+    lifter: Lifter, motions: Motions, detector: Counted | Cut, mirror: bool = True, seed: int = 0
+) -> dict[str, Float[Tensor, " poses"]]:
+    """Errors of every pose as one detector sees it, mm, named as in `evaluate_lifter`.
+
+    Args:
+        lifter, motions, mirror, seed: as in `evaluate_lifter`.
+        detector: finds the joints.
+    """
+    generator = random_stream(seed, STREAM, 0)
+    seen = seen_people(motions.pose, detector.find, generator, lifter.grid.crop_size)
+    return _errors(lifter, seen, mirror)
 
 
 def _errors(lifter: Lifter, seen: Seen, mirror: bool) -> dict[str, Float[Tensor, " poses"]]:
@@ -104,7 +113,8 @@ def _errors(lifter: Lifter, seen: Seen, mirror: bool) -> dict[str, Float[Tensor,
     return errors
 
 
-def _means(errors: dict[str, Float[Tensor, " poses"]]) -> dict[str, float]:
+def means(errors: dict[str, Float[Tensor, " poses"]]) -> dict[str, float]:
+    """The means of errors over the poses, rounded."""
     return {what: round(float(each.mean()), 2) for what, each in errors.items()}
 
 
@@ -179,8 +189,8 @@ def _by_subject(errors: dict[str, Tensor], subject: np.ndarray) -> dict[str, dic
     found = {}
     for name in sorted(set(subject.tolist())):
         theirs = torch.from_numpy(np.flatnonzero(subject == name))
-        means = _means({what: each[theirs] for what, each in errors.items()})
-        found[name] = {"poses": len(theirs)} | means
+        mine = means({what: each[theirs] for what, each in errors.items()})
+        found[name] = {"poses": len(theirs)} | mine
     return found
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from volpose.feed import Feed, batch_order, random_stream
 from volpose.lift.bodies import mirror_some, recombine, resample_bodies
 from volpose.lift.cameras import HELD
-from volpose.lift.faults import Faults
+from volpose.lift.faults import Counted, Faults
 from volpose.lift.lifter import Lifter
 from volpose.lift.lines import lines_loss
 from volpose.lift.motions import Motions
@@ -44,6 +44,8 @@ PERCEPTRON = replace(VOLUME, network=NetworkConfig("lift-perceptron", (16,), 728
 class LiftFeed(Feed):
     """The batches of a lifting network: new bodies, cameras and faults for every step."""
 
+    faults: Faults | Counted = Faults()
+
     def read(self, step: int) -> tuple[Tensor, ...]:
         """Joints (B, 17, 2) px of the crop, confidence (B, 17), up (B, 3), places (B, 17, 3)."""
         rows = batch_order(self.config, step, len(self.data))
@@ -52,7 +54,7 @@ class LiftFeed(Feed):
         pose = resample_bodies(recombine(pose, generator), generator)
         pose = mirror_some(pose, generator)
         size = float(self.config.network.image_size)
-        seen = seen_people(pose, Faults().find, generator, size, MARGINS, HELD)
+        seen = seen_people(pose, self.faults.find, generator, size, MARGINS, HELD)
         up = seen.up * (torch.rand(len(pose), 1, generator=generator) < UP_KNOWN)
         mine = slice(self.team.rank, None, self.team.size)
         return tuple(t[mine] for t in (*seen.found, up, seen.places))
