@@ -661,6 +661,15 @@ def test_the_command_trains_and_evaluates(tmp_path, capsys, monkeypatch):
     assert of_all == pytest.approx(result["rows"][0]["MPJPE mm, truth"], abs=0.01)
     assert Doubt.of_card({"doubt": result["doubt"]["tables"]})
     assert result["doubt"]["within"] == {}  # nobody can be left out of so few
+    on = [*train[:-1], str(tmp_path / "on"), "--start", weights, "--rate", "1e-4"]
+    assert main(on) == 0
+    card = Estimator.load(tmp_path / "on" / "weights.safetensors").card
+    assert card["recipe"]["start"] == Estimator.load(weights).checksum()
+    assert card["recipe"]["learning_rate"] == 1e-4
+    capsys.readouterr()
+    other = ["--network", "perceptron", "--samples", "512", "--start", weights]
+    assert main(["lift", "train", *data, *other, "--out", str(tmp_path / "no")]) == 2
+    assert "the recipe's network, with kind 'lift-perceptron'" in capsys.readouterr().err
     # motions whose frames are numbered in another way lose nobody
     odd = archive | {"motion_idx": np.arange(count) % 2, "src_frame": 4 * np.arange(count) + 1}
     odd["motion_action"] = np.array(["wave", "walk"])

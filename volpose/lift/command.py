@@ -10,11 +10,13 @@ from pathlib import Path
 
 import torch
 
+from volpose import pretrained
 from volpose.lift.evaluate import evaluate_lifter, report
 from volpose.lift.lifter import Lifter
 from volpose.lift.motions import Motions
 from volpose.lift.training import RECIPES, train_lifter
 from volpose.precision import keep_freed_memory
+from volpose.run import check_start
 from volpose.storage import write_text
 
 KIND = "mocap:"
@@ -39,6 +41,9 @@ def _add_train(parser: argparse.ArgumentParser, positive: Callable[[str], int]) 
     _add_data(parser)
     parser.add_argument("--network", choices=RECIPES, default="volume")
     parser.add_argument("--samples", type=positive, help="poses to see in all")
+    words = "begin with the weights of a network of the same form: a shipped one's name, or a file"
+    parser.add_argument("--start", metavar="WEIGHTS", help=words)
+    parser.add_argument("--rate", type=float, help="the highest learning rate")
     words = f"poses of the studio beside the motion capture, 0 for none; default: {STUDIO:,}"
     parser.add_argument("--studio", type=whole, default=STUDIO, metavar="N", help=words)
     parser.add_argument("--threads", type=positive, default=1)
@@ -49,13 +54,18 @@ def _train(options: argparse.Namespace) -> None:
     recipe = RECIPES[options.network]
     if options.samples:
         recipe = replace(recipe, samples=options.samples)
+    if options.rate is not None:
+        recipe = replace(recipe, learning_rate=options.rate)
+    start = pretrained.load(options.start) if options.start else None
+    if start:
+        check_start(replace(recipe, start=start.checksum()), start)  # before anything is read
     folder = options.out or Path("runs") / f"lift-{options.network}"
     keep_freed_memory()
     torch.set_num_threads(options.threads)
     motions = _motions(options.data, "train")
     if options.studio:
         motions = motions.with_studio(options.studio)
-    train_lifter(recipe, motions, folder)
+    train_lifter(recipe, motions, folder, start=start)
     print(f"trained: {folder / 'weights.safetensors'}; loss curve: {folder / 'log.csv'}")
 
 

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from volpose.estimator import Estimator
 from volpose.feed import Feed, batch_order, random_stream
 from volpose.lift.bodies import mirror_some, recombine, resample_bodies
 from volpose.lift.cameras import HELD
@@ -115,7 +116,11 @@ RECIPES = {"volume": VOLUME, "perceptron": PERCEPTRON}
 
 
 def train_lifter(
-    recipe: TrainConfig, motions: Motions, folder: Path, progress: bool = True
+    recipe: TrainConfig,
+    motions: Motions,
+    folder: Path,
+    progress: bool = True,
+    start: Estimator | None = None,
 ) -> Lifter:
     """Train a lifting network, or go on with a run that was stopped; see `volpose.train.fit`.
 
@@ -124,8 +129,11 @@ def train_lifter(
         motions: the training poses.
         folder: of the run.
         progress: show a progress bar.
+        start: the network whose weights it begins with, of the recipe's form.
 
     Paper: Sec. 3.3.
     """
     config = replace(recipe, images=len(motions))
-    return Lifter(fit(config, motions, folder, progress=progress, task=TASK))
+    if start:
+        config = replace(config, start=start.checksum())
+    return Lifter(fit(config, motions, folder, progress=progress, task=TASK, start=start))
