@@ -70,7 +70,7 @@ def main(data: str, name: str = "lift-mocap") -> None:
         "data": {split: str(motions) for split, motions in people.items()},
         "rows": rows,
         "card": network.card,
-        "hardware": hardware(),
+        "hardware": hardware(torch.device("cpu")),
         "versions": {"volpose": __version__, "torch": torch.__version__},
     }
     write_text(RESULT, json.dumps(result, indent=1) + "\n")
