@@ -7,12 +7,11 @@ import math
 from string import Template
 
 from plotly.offline import get_plotlyjs
-from torch import Tensor
 
 from volpose.lift.doubt import guesses
 from volpose.lift.film import Film
 from volpose.plot.film import film_figure
-from volpose.plot.page import DOUBT_WORDS, GUESS_WORDS, POLICY, doubts, resource, up_words
+from volpose.plot.page import POLICY, doubts, hints, resource, up_words
 from volpose.skeleton import H36M_17
 
 MOST_FRAMES = 240  # in the page; a longer film is thinned
@@ -53,19 +52,13 @@ def film_page(film: Film, record: dict, name: str = "") -> str:
         "notes": doubts(record["notes"]),
         "alt": ALT,
         "shown": _shown(every, len(marks)),
-        "doubt": "".join(f'<p class="note">{each}</p>' for each in _hints(bars, thin)),
+        "doubt": "".join(f'<p class="note">{each}</p>' for each in hints(bars, thin)),
         "assumptions": html.escape(_assumptions(record)),
         "plotly": get_plotlyjs(),
         # no tag can end the script early
         "figure": figure.to_json().replace("<", "\\u003c"),
     }
     return Template(resource("film_page.html")).substitute(values)
-
-
-def _hints(bars: Tensor | None, thin: Tensor | None) -> list[str]:
-    """What bars and thin limbs mean, where there are some."""
-    words = [] if bars is None else [DOUBT_WORDS]
-    return words + ([GUESS_WORDS] if thin is not None and bool(thin.any()) else [])
 
 
 def _shown(every: int, frames: int) -> str:

@@ -69,7 +69,10 @@ def prediction_page(prediction: Prediction, name: str = "", grid: Grid | None = 
         "photograph": _photograph(prediction),
         "assumptions": html.escape(_assumptions(prediction)),
         "volume": "" if prediction.volume is None else VOLUME_SECTION,
-        "doubt": _hints(prediction),
+        "doubt": "".join(
+            f'<li class="hint">{each}</li>'
+            for each in hints(prediction.doubt_ends(), guesses(prediction.doubt_mm))
+        ),
         "column": "" if prediction.doubt_ends() is None else DOUBT_COLUMN,
         "root": html.escape(spoken(names[prediction.skeleton.root])),
         "table": _table(prediction),
@@ -99,12 +102,10 @@ GUESS_WORDS = "Thin limbs end in a joint that was not given or was left out: a g
 DOUBT_COLUMN = " Depth \u00b1 is the length of its bar, see above."
 
 
-def _hints(prediction: Prediction) -> str:
+def hints(bars: Tensor | None, guessed: Tensor | None) -> list[str]:
     """What bars and thin limbs mean, where there are some."""
-    guessed = guesses(prediction.doubt_mm)
-    words = [] if prediction.doubt_ends() is None else [DOUBT_WORDS]
-    words += [GUESS_WORDS] if guessed is not None and bool(guessed.any()) else []
-    return "".join(f'<li class="hint">{each}</li>' for each in words)
+    words = [] if bars is None else [DOUBT_WORDS]
+    return words + ([GUESS_WORDS] if guessed is not None and bool(guessed.any()) else [])
 
 
 @cache
