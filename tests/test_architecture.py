@@ -57,7 +57,7 @@ LEVELS = [
     "commands.film commands.predict_options",
     "commands.predict",
     "reproduce.tables reproduce.intervals reproduce.dissect reproduce.lookup reproduce.published "
-    "reproduce.learned",
+    "reproduce.learned reproduce.records",
     "reproduce.experiment",
     "reproduce.measure reproduce.costs",
     "reproduce.summary",

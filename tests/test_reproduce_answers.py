@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.made_up import COMMITTED, made_up
-from tests.test_reproduce_tables import compared, mean_and_half, printed_cells
+from tests.test_reproduce_tables import compared, late_seeds, mean_and_half, printed_cells
 from volpose.__main__ import main
 from volpose.reproduce import lacking
 from volpose.reproduce.answers import doubling, effects, grown
@@ -16,7 +16,7 @@ from volpose.reproduce.intervals import Interval
 from volpose.reproduce.measure import missing
 from volpose.reproduce.plan import chosen_rate, question_runs, rate_runs, row_runs
 from volpose.reproduce.questions import answers
-from volpose.reproduce.summary import load
+from volpose.reproduce.records import load
 from volpose.reproduce.tables import QUARTER, ROWS, TABLES
 
 ORDER = ("volume 16", "volume 32", "32-32", "32-32-32", "32-32-32-32", "1-32", "8-32", "1-2-32")
@@ -220,11 +220,14 @@ def independent_half_rates(folder, setting):
         better, worse = (ROWS[name].label(32) for name in (claim.better, claim.worse))
         line = [f"{better} below {worse}"]
         for added in ("", "-half-the-rate"):
-            sides = (errors(row, added) for row in (better, worse))
-            mm, pairs, word = compared(
-                *({k: mm for k, mm in side.items() if int(k[0]) in seeds} for side in sides)
-            )
-            line += [mm, pairs, {"holds": "yes", "does not hold": "no", "cannot tell": "?"}[word]]
+            sides = [
+                {k: mm for k, mm in errors(row, added).items() if int(k[0]) in seeds}
+                for row in (better, worse)
+            ]
+            mm, pairs, word = compared(*sides)
+            late = any(late_seeds(folder, setting, side) for side in sides)
+            mark = {"holds": "yes", "does not hold": "no", "cannot tell": "?"}[word]
+            line += [mm, pairs, mark + "!" * late]
         lines.append(line)
     return lines
 

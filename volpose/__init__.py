@@ -12,8 +12,8 @@ The whole method on one page; every line has a chapter, a module and a place in 
     error   = vp.mpjpe(vp.root_relative(pose), truth)           # Sec. 4.2   mm
 
     model   = vp.CoarseToFine(num_joints=17, z_bins=(1, 2, 4, 64))                     # Table 2, last row
-    targets = vp.coarse_to_fine_targets(grid.to_voxels(places), grid, model.z_bins)    # Eq. 2
-    loss    = vp.volume_loss(model(crops), targets)                                    # Eq. 3, summed over the stack
+    targets = vp.coarse_to_fine_targets(grid.to_voxels(labels), grid, model.z_bins)    # Eq. 2     places of the truth
+    loss    = vp.volume_loss(model(crops), targets, "sum")                             # Eq. 3, summed over the stack
 """  # noqa: E501
 
 from importlib.metadata import version as _version

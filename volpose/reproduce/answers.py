@@ -22,7 +22,8 @@ from volpose.reproduce.experiment import (
 from volpose.reproduce.intervals import Interval, paired
 from volpose.reproduce.learned import hardly_learned, learning_begins
 from volpose.reproduce.plan import DEEPENED
-from volpose.reproduce.summary import METRIC, Summary, error_of, load, summarize
+from volpose.reproduce.records import METRIC, load
+from volpose.reproduce.summary import Summary, error_of, summarize
 from volpose.reproduce.tables import (
     COARSE_TO_FINE,
     HALF,
@@ -60,7 +61,7 @@ def variants(row: str, preset: str, runs: dict[str, dict], added: str = "") -> d
     Args:
         row: its name.
         preset: whose depths the runs have.
-        runs: of `volpose.reproduce.summary.load`.
+        runs: of `volpose.reproduce.records.load`.
         added: a pattern for what stands between row and seed.
 
     Returns:

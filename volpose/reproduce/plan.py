@@ -21,6 +21,7 @@ from volpose.reproduce.experiment import (
     family,
     paper_training_samples,
 )
+from volpose.reproduce.learned import FALLEN
 from volpose.reproduce.measure import result_of
 from volpose.reproduce.tables import (
     APART,
@@ -44,7 +45,6 @@ CURVE_SHARES = (0.25, 0.5, 2.0)  # of the usual samples
 LONGEST_SHARE = 8.0  # only of the row that costs least: where does its curve bend?
 HALVES_SHARES = (0.5, 2.0)  # with all seeds, for what lies between the halves' rows is little
 CURVE_IMAGES = (1_000, 3_000, 10_000)  # with all seeds
-CLIFF = 1.25  # the next higher rate makes the error more than so many times as large
 
 
 def rate_runs(
@@ -84,12 +84,15 @@ def rate_errors(
 
 
 def beside_cliff(preset: str, setting: str, row: str, results: Path) -> bool | None:
-    """Whether the row's family trains at a rate beside which trainings fail; None until chosen."""
+    """Whether the row's family trains at a rate beside which trainings fall; None until chosen.
+
+    Falling is `volpose.reproduce.learned.FALLEN` times the error, at the next higher rate.
+    """
     errors = rate_errors(preset, setting, row, results)
     best = chosen_rate(preset, setting, row, results)
     if best is None:
         return None
-    return errors[min(rate for rate in errors if rate > best)] > CLIFF * errors[best]
+    return errors[min(rate for rate in errors if rate > best)] > FALLEN * errors[best]
 
 
 def _search(preset: str, setting: str, row: str, results: Path, change: str) -> list[Experiment]:

@@ -8,13 +8,18 @@ from pathlib import Path
 from volpose.recipe import PRESETS
 from volpose.reproduce.answers import Effect, effects, grown, half_rates, margin, sized, thickness
 from volpose.reproduce.dissect import COMPARED
-from volpose.reproduce.intervals import FEWEST, Interval
+from volpose.reproduce.intervals import FEWEST, LEVEL, Interval
 from volpose.reproduce.learned import learning_begins
 from volpose.reproduce.plan import CURVES
+from volpose.reproduce.records import load
 from volpose.reproduce.report import NOTHING, aligned, difference_cells, readings
-from volpose.reproduce.summary import load, runs_of
+from volpose.reproduce.summary import runs_of
 from volpose.reproduce.tables import APART, COARSE_TO_FINE, DECOUPLED, HALF, QUARTER, ROWS, WHOLE
 
+ALONE = (
+    f"± is a {LEVEL:.0%} interval; every verdict here stands alone: of twenty questions whose\n"
+    "true answer is zero one gets a verdict by chance, and nothing is corrected for that"
+)
 HARM = {"holds": "does harm", "does not hold": "helps"}  # verdicts on an added error
 
 
@@ -35,7 +40,7 @@ def answers(preset: str, setting: str, results: Path) -> str:
     volumes = {label: found for label, found in rows.items() if found and "stages" in found[0]}
     stack = COARSE_TO_FINE.label(depth)
     usual = volumes.get(stack, [])
-    head = f"What the paper leaves open\n{preset} preset, {setting} studio; MPJPE mm"
+    head = f"What the paper leaves open\n{preset} preset, {setting} studio; MPJPE mm\n{ALONE}"
     parts = [head, *map(aligned, (_decoders(volumes), _stages(volumes), _joints(stack, usual)))]
     if learning_begins(preset, setting, results) is not None:
         parts.append(aligned(_changes(effects(preset, setting, results))))

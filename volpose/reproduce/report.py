@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from volpose.reproduce.intervals import FEWEST, LEVEL, Interval, verdict
+from volpose.reproduce.learned import FALLEN
 from volpose.reproduce.summary import BUDGETS, Finding, Line, Summary
-from volpose.reproduce.tables import ROWS, TABLES
+from volpose.reproduce.tables import TABLES
 
 NOTHING = "-"
 ALWAYS = ("samples", "time")  # what all rows of a table are to have
@@ -21,7 +22,7 @@ def report(summary: Summary) -> str:
     time of one of them. What only some rows have, a longer training, is shown as soon as it
     decides about a claim.
     """
-    head = [f"{summary.title}", f"{summary.preset} preset, {summary.setting} studio; MPJPE mm"]
+    head = [f"{summary.title}", _where(summary)]
     shown = [b for b in BUDGETS if b in ALWAYS or _shown(summary.findings, b)]
     above, _, below = zip(*(BUDGETS[budget].rpartition(" ") for budget in shown), strict=True)
     rows = [("", "", *above, "", "million", "training")]
@@ -36,6 +37,12 @@ def report(summary: Summary) -> str:
                 parts.append(_findings(f"{name}, {BUDGETS[budget]}", asked, budget))
     parts.append(_rule(summary))
     return "\n\n".join(parts)
+
+
+def _where(summary: Summary) -> str:
+    reading = {"peak": "between the voxels", "argmax": "by argmax, as in the paper"}
+    words = reading.get(summary.decoder, f"by {summary.decoder}")
+    return f"{summary.preset} preset, {summary.setting} studio; MPJPE mm, volumes read {words}"
 
 
 def _shown(findings: Sequence[Finding], budget: str) -> bool:
@@ -61,7 +68,7 @@ def _actions(summary: Summary) -> list[str]:
 
 
 def _findings(title: str, findings: Sequence[Finding], budget: str) -> str:
-    """Differences and verdicts; the column "late" is there if a run has hardly learned."""
+    """Differences and verdicts; the column "late" is there if a run is late."""
     marked = any(any(f.late[budget]) for f in findings)
     rows = [(title, "paper mm", "ours mm", "pairs", "", *(["late"] if marked else []))]
     for f in findings:
@@ -70,7 +77,7 @@ def _findings(title: str, findings: Sequence[Finding], budget: str) -> str:
 
 
 def late_cell(finding: Finding, budget: str) -> str:
-    """Such as ``0/4``: runs of the better and of the worse row that have hardly learned, or ""."""
+    """Such as ``0/4``: runs of the better and of the worse row that are late, or ""."""
     return "/".join(map(str, finding.late[budget])) if any(finding.late[budget]) else ""
 
 
@@ -82,7 +89,7 @@ def short_verdict(finding: Finding, budget: str, kept: bool = False) -> str:
         kept: it is left if all claims are judged together, and gets a star.
 
     Returns:
-        With "!" at the end if a run has hardly learned: then it is about training that fails.
+        With "!" at the end if a run is late: then it is about training that fails.
     """
     if finding.differences[budget] is None:
         return NOTHING
@@ -91,7 +98,7 @@ def short_verdict(finding: Finding, budget: str, kept: bool = False) -> str:
 
 
 def late_rows(summary: Summary) -> str:
-    """Rows with runs that have hardly learned, in a sentence for each budget; "" without any."""
+    """Rows with late runs, in a sentence for each budget; "" without any."""
     told = []
     for budget in BUDGETS:
         rows = [
@@ -101,8 +108,9 @@ def late_rows(summary: Summary) -> str:
         ]
         if rows:
             words = (
-                f"{BUDGETS[budget]}: hardly learned, so above {summary.begins:.1f} mm: "
-                f"{', '.join(rows)}; with them a verdict is about training that fails"
+                f"{BUDGETS[budget]}: late, so above {summary.begins:.1f} mm or {FALLEN:g} times "
+                f"the row's best: {', '.join(rows)}; with them a verdict is about training that "
+                "fails"
             )
             told.append(textwrap.fill(words, 88, subsequent_indent="    "))
     return "\n".join(told)
@@ -116,7 +124,7 @@ def _rule(summary: Summary) -> str:
     if summary.seconds:
         lines.append("training s: what a step costs, timed in turn on one machine, times the steps")
     if late := late_rows(summary):
-        lines += ["late: runs of the better and of the worse row that have hardly learned", late]
+        lines += [late, "column late: how many of the better and of the worse row"]
     if _shown(summary.findings, "long"):
         lines.append(f"{BUDGETS['long']}: only some rows; `volpose reproduce questions` makes them")
     for budget in BUDGETS:
@@ -161,11 +169,8 @@ def gaps(summary: Summary) -> str:
     another table as well may have more seeds, for that one's sake; nothing is missing then.
     """
     seeds = {budget: _seeds(summary, budget) for budget in ALWAYS}
-    shared = {line.label for line in summary.lines if _tables_with(line.row.name) > 1}
-    most = {
-        budget: max(n for label, n in have.items() if label not in shared)
-        for budget, have in seeds.items()
-    }
+    most = {budget: most_seeds(summary, budget) for budget in ALWAYS}
+    shared = _shared(summary)
     where = f"{summary.setting} studio"
     if not any(most.values()):
         return f"{where}: no runs yet"
@@ -192,8 +197,21 @@ def gaps(summary: Summary) -> str:
     return textwrap.fill(words, 88, subsequent_indent="    ")
 
 
-def _tables_with(row: str) -> int:
-    return sum(ROWS[row] in table.rows for table in TABLES.values())
+def most_seeds(summary: Summary, budget: str = ALWAYS[0]) -> int:
+    """Seeds of the row that has most, of those that are in no other table.
+
+    Args:
+        summary: of a table.
+        budget: "samples" or "time".
+    """
+    own = _seeds(summary, budget)
+    return max(count for label, count in own.items() if label not in _shared(summary))
+
+
+def _shared(summary: Summary) -> set[str]:
+    """Labels of the rows that are in other tables, too."""
+    tables = {x.label: sum(x.row in t.rows for t in TABLES.values()) for x in summary.lines}
+    return {label for label, count in tables.items() if count > 1}
 
 
 def _seeds(summary: Summary, budget: str) -> dict[str, int]:

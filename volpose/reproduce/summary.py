@@ -10,11 +10,10 @@ from volpose.recipe import PRESETS
 from volpose.reproduce.costs import step_seconds
 from volpose.reproduce.experiment import LONG, SAMPLES
 from volpose.reproduce.intervals import Interval, paired, surviving, verdict
-from volpose.reproduce.learned import hardly_learned, learning_begins
+from volpose.reproduce.learned import late, learning_begins
+from volpose.reproduce.records import METRIC, load
 from volpose.reproduce.tables import ROWS, TABLES, Claim, Row, at_depth, file_name
-from volpose.storage import read_json
 
-METRIC = "MPJPE mm"
 DECODER = "peak"  # with which `volpose.reproduce.measure.judged` evaluates
 BUDGETS = {  # what is kept equal -> how tables call it
     "samples": "equal samples",
@@ -36,7 +35,7 @@ class Line:
         label: its name with the preset's depths.
         errors: budget -> seed -> MPJPE, mm, mean of frames.
         parameters: of the network; None without runs.
-        late: budget -> seeds of the runs that have hardly learned, in the usual reading.
+        late: budget -> seeds of `volpose.reproduce.learned.late`, in the usual reading.
         actions: budget -> action -> seed -> MPJPE, mm, where the paper has a table of actions.
     """
 
@@ -65,7 +64,7 @@ class Finding:
         paper_mm: worse - better in the paper; None where it gives no numbers.
         differences: budget -> ours with its interval, paired by seed; None without runs.
         late: budget -> how many runs of the better and of the worse row, of those in the pairs,
-            have hardly learned; if any, the difference is about training that fails.
+            are late; if any, the difference is about training that fails.
     """
 
     claim: Claim
@@ -85,6 +84,7 @@ class Summary:
     Attributes:
         title: of the table.
         preset, setting: what was run.
+        decoder: how volumes were read.
         lines: rows.
         clock: name of the row whose runs with equal samples are those in equal time, too.
         findings: claims.
@@ -98,6 +98,7 @@ class Summary:
     title: str
     preset: str
     setting: str
+    decoder: str
     lines: tuple[Line, ...]
     clock: str
     findings: tuple[Finding, ...]
@@ -109,22 +110,6 @@ class Summary:
     def surviving(self, budget: str) -> list[bool]:
         """Which claims keep their verdict after `volpose.reproduce.intervals.surviving`."""
         return surviving([finding.differences[budget] for finding in self.findings])
-
-
-def load(preset: str, setting: str, results: Path) -> dict[str, dict]:
-    """All results of a preset and setting by the name of their run.
-
-    Raises:
-        ValueError: a file is not a result.
-    """
-    found = {}
-    for path in sorted((results / f"{preset}-{setting}").glob("*.json")):
-        result = read_json(path)
-        lacking = {"name", "card", "mean_of_frames", "actions"} - result.keys()
-        if lacking or result["name"] != path.stem:
-            raise ValueError(f"{path}: not the result of a run (lacks {sorted(lacking)})")
-        found[path.stem] = result
-    return found
 
 
 def summarize(
@@ -166,6 +151,7 @@ def summarize(
         title=plan.title,
         preset=preset,
         setting=setting,
+        decoder=decoder,
         lines=tuple(known[row.name] for row in plan.rows),
         clock=plan.clock,
         findings=tuple(_finding(claim, known, depth) for claim in plan.claims),
@@ -245,7 +231,6 @@ def _line(
     parameters = next((r["parameters"] for r in by_budget["samples"].values()), None)
     label = row.label(PRESETS[preset].network.z_bins[-1])
     usual = {b: {s: error_of(r) for s, r in found.items()} for b, found in by_budget.items()}
-    late = {budget: hardly_learned(found, begins) for budget, found in usual.items()}
     by_action = {
         budget: {
             action: {s: r["actions"][action][METRIC] for s, r in sorted(found.items())}
@@ -253,7 +238,8 @@ def _line(
         }
         for budget, found in by_budget.items()
     }
-    return Line(row, label, errors, parameters, late, by_action)
+    behind = {budget: late(found, begins) for budget, found in usual.items()}
+    return Line(row, label, errors, parameters, behind, by_action)
 
 
 def _finding(claim: Claim, lines: dict[str, Line], depth: int) -> Finding:
@@ -277,13 +263,13 @@ def _by_action(
     papers: dict[str, tuple[float, float]], worse: Line, better: Line
 ) -> tuple[Finding, ...]:
     """The first two rows, action by action: the second is to be better."""
-    late = _late(better, worse)
+    late_runs = _late(better, worse)
     return tuple(
         Finding(
             Claim(better.row.name, worse.row.name, action),
             round(high - low, 2),
             {b: paired(better.actions[b][action], worse.actions[b][action]) for b in BUDGETS},
-            late,
+            late_runs,
         )
         for action, (high, low) in papers.items()
     )

@@ -24,7 +24,7 @@ class Variation:
         free_bodies: a new build for every picture instead of the actors'.
         pose_spread: how far poses leave their actions, see `volpose.studio.widen`.
         body_jitter: spread of the changes to an actor's shape coefficients.
-        occluders: chance of each of two boxes to stand before the actor.
+        occluders: chance of each of two crates to stand before the actor.
         blur: largest blur, px of the crop (one standard deviation).
         noise: range of the sensor noise's standard deviation, in units of white.
         exposure: spread of the exposure, stops.
