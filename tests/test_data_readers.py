@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -190,6 +191,9 @@ def test_mpii_has_pixels_and_no_depth(opened, form):
     assert places[1:, :, :2].isfinite().all()
     assert (gaussian_volume(Grid().to_voxels(places[:1]), Grid()) == 0).all()
     assert (batch.image.float().flatten(1).std(1) > 10).all()
+    own = opened("json").people  # all forms mean the same boxes
+    assert torch.allclose(data.people.box_center[:12], own.box_center, atol=1e-3)
+    assert torch.allclose(data.people.box_side[:12], own.box_side, atol=1e-3)
     if form == "mat":
         assert data.unusable == {"no box, or one without a size": 1}
 
@@ -211,6 +215,23 @@ def test_subjects_actions_and_frames(opened):
     assert opened("authors", step=10).people.frame.tolist()[:2] == [1, 11]
     assert len(opened("bvh", step=2)) == 2
     assert str(opened("authors")).startswith("Human3.6M test (authors' layout), 12 samples")
+
+
+def test_films_that_others_have_thinned_stay_as_they_are(opened):
+    people = opened("authors").people  # every 5th frame
+
+    def left(frame, step=5):
+        found = replace(people, frame=frame).every(step)
+        return len(found), found.frame_step
+
+    every, number = people.frame, (people.frame - 1) // 5
+    assert left(every) == (12, 5)
+    assert left(every, step=10) == (6, 10)
+    assert left(1 + number) == (3, 5)  # a whole film
+    assert left(1 + 64 * number) == (12, 64)  # as h36m-fetch unpacks S9 and S11
+    assert left(every + 1) == (12, 5)  # 2, 7, 12, ...
+    assert left(every + 1, step=10) == (6, 10)
+    assert left(1 + number * (number + 5) // 2, step=50) == (12, 4)  # where he moves
 
 
 def test_cameras_stand_where_the_files_say(opened):

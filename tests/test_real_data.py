@@ -371,4 +371,4 @@ def test_training_takes_the_joints_of_the_data(tmp_path, monkeypatch):
     assert len(estimator.mean_limbs()) == 13
     assert main(["reproduce", "table7", *data, "--weights", "run/weights.safetensors"]) == 0
     with open("results/reproduce/real/table7-run.json") as file:
-        assert json.load(file)["differences"] == []
+        assert json.load(file)["differences"] == ["train"]  # the paper has no 3D truth of KTH

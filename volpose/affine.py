@@ -30,7 +30,8 @@ class AffineCamera:
     Raises:
         ValueError: a value is not finite, or a scale flattens the plane or mirrors it.
 
-    Paper: Sec. 4.2, KTH Football II; the pinhole lift of Sec. 4.3 has no focal length there.
+    Paper: not said; the cameras of KTH Football II (Sec. 4.2) are such, and the pinhole lift of
+    Sec. 4.3 has no focal length there.
     """
 
     scale: Float[Tensor, "*batch 2 2"]

@@ -260,7 +260,7 @@ def orthographic_pose(
     Raises:
         ValueError: there are other numbers of limbs and lengths.
 
-    Paper: Sec. 4.2, KTH Football II, whose affine cameras have no focal length.
+    Paper: not said; KTH Football II (Sec. 4.2) has affine cameras, without a focal length.
     """
     _check_lengths(places, limbs, lengths)
     start, end = (list(side) for side in zip(*limbs, strict=True))

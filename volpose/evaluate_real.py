@@ -151,6 +151,7 @@ def _measured(
         alignment=way.alignment,
         root_source=way.roots[root],
         box_source=people.box_source,
+        frame_step=people.frame_step,
     )
 
 
@@ -161,7 +162,7 @@ def _seen(protocol: Protocol, card: dict) -> tuple[str, ...]:
         return (data,)
     if protocol.data in ("h36m", "humaneva"):  # the others' records name no persons
         return tuple(card.get("subjects", ["not said"]))
-    return protocol.train
+    return ("other sequences",) if protocol.data == "kth" else protocol.train
 
 
 def _in_order(found: list[str], usual: tuple[str, ...]) -> tuple[str, ...]:

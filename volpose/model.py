@@ -4,7 +4,8 @@ Every volumetric network maps (B, 3, S, S) images to a list of volumes (B, J, d,
 each hourglass. This file imports nothing of ours: it takes numbers, not skeletons.
 
 Differences from the released Torch7 code: batch norm and weights are PyTorch's; the last
-convolution of each stage starts near zero, so that training starts from "predicts nothing".
+convolution of each stage starts near zero, so that training starts from "predicts nothing"; no
+1x1 convolution stands between the last residual of a stage and its head, as it does in `hg.lua`.
 """
 
 from __future__ import annotations

@@ -141,7 +141,8 @@ PRESETS = {
     "tiny": TrainConfig(TINY, images=2_000, samples=12_800, batch_size=16, learning_rate=4e-3),
     # a quarter of an hour on two cores
     "laptop": TrainConfig(LAPTOP),
-    # as in Sec. 4.3 and the released code: the size of Human3.6M at 10 frames a second, four epochs
+    # Sec. 4.3, and the released code for loss, first weights and color; Human3.6M at 10 frames a
+    # second has so many images, four epochs
     "paper": TrainConfig(
         NetworkConfig(),
         images=312_000,
@@ -166,9 +167,9 @@ def with_network(config: TrainConfig, kind: str) -> TrainConfig:
 
 
 def with_paper_training(config: TrainConfig) -> TrainConfig:
-    """The same network and data, trained as in the paper: optimizer, batch, loss, first weights.
+    """The same network and data, trained like `paper`: optimizer, batch, loss, first weights.
 
-    Paper: Sec. 4.3.
+    Paper: Sec. 4.3; what it leaves open is as in the released code.
     """
     paper = PRESETS["paper"]
     names = ("batch_size", "learning_rate", "optimizer", "schedule", "warmup", "average")

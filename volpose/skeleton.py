@@ -249,7 +249,7 @@ def _check_rows(positions: Tensor, skeleton: Skeleton) -> None:
 
 
 # Human3.6M's own 17 joints, right leg first; the released code of the paper has the left leg first.
-# "nose" lies between neck and nose; the paper calls it neck.
+# "nose" lies between neck and nose; the released code calls it jaw.
 H36M_17 = Skeleton.from_parts(
     "h36m17",
     "pelvis right_hip right_knee right_ankle left_hip left_knee left_ankle "

@@ -138,7 +138,7 @@ def _paper_factors(
 
 
 def _official_factors(centers: Tensor, grid: Grid, coarse: Grid, sigma: float) -> list[Tensor]:
-    """Windows as in the released code, whose unit is half of the paper's sigma.
+    """Windows as in the released code, whose unit is the paper's sigma.
 
     Its window of 6 * unit + 1 cells holds a Gaussian of sigma = window / 4. The released code
     clips at the left and top border so that the blob moves by 1 or 2 cells; that is not copied.

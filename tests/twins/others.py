@@ -132,8 +132,9 @@ def _mpii_json(folder: Path, people: list) -> None:
 def _mpii_h5(folder: Path, people: list) -> None:
     with h5py.File(folder / "annot" / "train.h5", "w") as stored:
         stored["part"] = np.stack([np.nan_to_num(p[1], nan=0.0) for p in people])
-        stored["center"] = np.stack([p[2] for p in people])
-        stored["scale"] = np.array([p[3] for p in people])
+        # as the stacked hourglass stores them: lower and larger than in MPII's own file
+        stored["center"] = np.stack([p[2] + (0, 15 * p[3]) for p in people])
+        stored["scale"] = np.array([1.25 * p[3] for p in people])
         stored["imgname"] = np.array([p[0].encode() for p in people])
         stored["visible"] = np.ones((len(people), 16))
     names = "".join(f"{p[0]}\n" for p in people)

@@ -1,7 +1,7 @@
 """Human3.6M in the layouts that people have: the authors', h36m-fetch's, mmpose's, and json files.
 
 All give the 17 joints of `H36M_17`, mm, camera frame. Lens distortion is ignored, as in the
-paper. Nothing of the data set is shipped; its licence is Human3.6M's own.
+released code. Nothing of the data set is shipped; its licence is Human3.6M's own.
 """
 
 from __future__ import annotations

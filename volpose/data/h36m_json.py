@@ -20,7 +20,7 @@ from volpose.data.h36m import check_order, named_people
 from volpose.data.h36m_names import CAMERAS, SUBJECTS, Name
 from volpose.data.people import DRAWN_BOX, People, boxes_around
 
-MARGIN = 1.125  # the authors' boxes have 1.10 to 1.15
+MARGIN = 1.125  # the authors' boxes have 1.10 to 1.15 (S9, Posing)
 # actions by number, from 2 on: the files' own order, which is not Table 4's
 ACTIONS = """
     Directions Discussion Eating Greeting Phoning Posing Purchases Sitting SittingDown Smoking Photo

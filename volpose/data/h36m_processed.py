@@ -14,7 +14,7 @@ from volpose.data.h36m_names import CAMERAS, SUBJECTS, Name, known_action
 from volpose.data.orders import from_32
 from volpose.data.people import DRAWN_BOX, People, boxes_around
 
-MARGIN = 1.125  # the authors' boxes have 1.10 to 1.15
+MARGIN = 1.125  # the authors' boxes have 1.10 to 1.15 (S9, Posing)
 
 
 def processed_folder(folder: Path) -> Path | None:

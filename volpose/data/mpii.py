@@ -1,7 +1,8 @@
 """MPII Human Pose: 16 joints in photographs, without depth; three forms of the annotation.
 
 The original MATLAB file, the json lists of later programs (`annot/train.json`), and the HDF5 files
-of the stacked hourglass (`annot/train.h5` with `train_images.txt`).
+of the stacked hourglass (`annot/train.h5` with `train_images.txt`). The last have boxes that are
+already lower and larger, so that they do not cut the feet off; those of the others become so here.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from volpose.skeleton import MPII_16
 
 JOINTS = MPII_16.num_joints
 FIRST_PIXEL = 0.5  # MATLAB's pixel 1 has its middle at 0.5
-BOX_DOWN, BOX_SIDE = 15.0, 250.0  # px for each unit of scale: the box must not cut the feet off
+SIDE = 200.0  # px for each unit of scale
+DOWN, LARGER = 15.0, 1.25  # px for each unit of scale, and times: the box must not cut the feet off
 PARTS = {"train": ("train",), "test": ("valid", "val", "validation")}
 
 
 class Person(NamedTuple):
-    """Picture, joints (16, 2) in MATLAB's px with NaN, a point in the middle, scale."""
+    """Picture, joints (16, 2) in MATLAB's px with NaN, the box's center, its side in 200 px."""
 
     picture: str
     joints: np.ndarray
@@ -77,7 +79,6 @@ def read_mpii(folder: Path, split: str) -> People:
     joints = np.stack([person.joints for person in people]) - FIRST_PIXEL
     scale = np.array([person.scale for person in people])
     center = np.stack([person.center for person in people]) - FIRST_PIXEL
-    center[:, 1] += BOX_DOWN * scale
     pose = np.concatenate([joints, np.full_like(joints[..., :1], np.nan)], 2)
     count = len(people)
     return People(
@@ -89,7 +90,7 @@ def read_mpii(folder: Path, split: str) -> People:
         camera=AffineCamera.of_image(1),
         camera_of=torch.zeros(count, dtype=torch.long),
         box_center=torch.from_numpy(center).float(),
-        box_side=torch.from_numpy(scale * BOX_SIDE).float(),
+        box_side=torch.from_numpy(scale * SIDE).float(),
         subject=np.full(count, "MPII"),
         action=np.full(count, "any"),
         frame=np.arange(count),
@@ -132,7 +133,7 @@ def _from_json(path: Path) -> Iterator[Person]:
         center = column(arrays, "center", path, (2,))
         scale = column(arrays, "scale", path, ())
         joints = np.where(visible > 0, joints, np.nan)
-        yield Person(record["image"], joints, center, float(scale))
+        yield _with_feet(record["image"], joints, center, float(scale))
 
 
 def _array(value: Any) -> Any:
@@ -178,7 +179,12 @@ def _person(name: str, person: Mapping, path: Path) -> Person:
     given = all(isinstance(v, int | float | np.number) for v in [*center, scale])
     if not given:  # some persons have no box; they are counted as unusable
         return Person(name, joints, np.full(2, np.nan), float("nan"))
-    return Person(name, joints, np.array(center, float), float(scale))
+    return _with_feet(name, joints, np.array(center, float), float(scale))
+
+
+def _with_feet(name: str, joints: np.ndarray, center: np.ndarray, scale: float) -> Person:
+    """A person whose box is made lower and larger, as in the HDF5 files."""
+    return Person(name, joints, center + np.array((0.0, DOWN * scale)), LARGER * scale)
 
 
 def _listed(value: Any) -> list:

@@ -42,7 +42,7 @@ def open_data(spec: str, split: str = "test", size: int = 256, step: int = 1) ->
         spec: `KIND:PATH` with KIND one of h36m, humaneva, kth, mpii, mocap.
         split: train or test.
         size: of the crops, px.
-        step: keep frames 1, 1 + step, 1 + 2 step, ... of every sequence.
+        step: keep frames 1, 1 + step, 1 + 2 step, ... of every sequence, see `People.every`.
 
     Raises:
         FileNotFoundError, ValueError: the text is of another form, or a file is missing, damaged
@@ -118,7 +118,7 @@ def read_people(kind: str, folder: Path, split: str, step: int = 1) -> People:
     people = read() if kind == "humaneva" else indexed(folder, (kind, split, str(step)), read)
     if step == 1 or kind == "mocap":  # which has left frames out already
         return people
-    return people.where((people.frame - 1) % step == 0)
+    return people.every(step)
 
 
 def recognize(folder: Path) -> str:

@@ -38,6 +38,7 @@ class People:
         optional: joints that may be missing.
         metric: whether there is 3D truth.
         box_source: what the boxes follow from.
+        frame_step: how far apart frames are, as `every` has left them.
     """
 
     name: str
@@ -57,6 +58,7 @@ class People:
     optional: tuple[str, ...] = ()
     metric: bool = True
     box_source: str = DRAWN_BOX
+    frame_step: int = 1
 
     def __len__(self) -> int:
         return len(self.pose)
@@ -77,6 +79,29 @@ class People:
         }
         seen = None if self.seen is None else self.seen[rows]
         return replace(self, **arrays, **tensors, seen=seen)
+
+    def every(self, step: int) -> People:
+        """Frames 1, 1 + step, 1 + 2 step, ... of every sequence.
+
+        Of films that someone has thinned before, all frames stay, if they are as far apart already
+        or at uneven distances. `frame_step` says how far apart those are that stay.
+        """
+        between = self._between_frames()
+        if not len(between):
+            return self
+        apart = int(np.median(between))
+        if apart >= step or np.gcd.reduce(between) != apart:
+            return replace(self, frame_step=apart)
+        thinned = self.where((self.frame - self.frame.min()) % step == 0)
+        return replace(thinned, frame_step=step)
+
+    def _between_frames(self) -> np.ndarray:
+        """Distances of neighboring frames; a sequence is all pictures that differ in a number."""
+        films = [name.rpartition(".")[0].rstrip("0123456789") for name in self.picture.tolist()]
+        _, film = np.unique(films, return_inverse=True)
+        order = np.lexsort((self.frame, film))
+        between, same = np.diff(self.frame[order]), np.diff(film[order]) == 0
+        return between[same & (between > 0)]
 
 
 def distinct_cameras(rows: np.ndarray) -> tuple[np.ndarray, Int[Tensor, " N"]]:

@@ -110,12 +110,18 @@ FLAT_SCORED = (
 )
 PROTOCOLS = MappingProxyType(
     {
-        "table4": Protocol(table="Table 4", metric="MPJPE mm", alignment="root only", **_H36M),
+        "table4": Protocol(
+            table="Table 4",
+            metric="MPJPE mm",
+            alignment="root only",
+            unknown=("which average", "the box"),
+            **_H36M,
+        ),
         "table5": Protocol(
             table="Table 5",
             metric="reconstruction error mm",
             alignment="rotation, translation and scale (Procrustes)",
-            unknown=("whether every camera and frame counts",),
+            unknown=("whether every camera and frame counts", "the box"),
             **_H36M,
         ),
         "table6": Protocol(
@@ -132,13 +138,19 @@ PROTOCOLS = MappingProxyType(
             root=("pelvis",),
             root_source="true root depth",
             box_source=DRAWN_BOX,
-            unknown=("the camera", "the joints", "the root's depth, which perspective needs"),
+            unknown=(
+                "the camera",
+                "the joints",
+                "the frames",
+                "the box",
+                "the root's depth, which perspective needs",
+            ),
         ),
         "table7": Protocol(
             table="Table 7",
             data="kth",
             metric="PCP percent at half the limb",
-            train=("other sequences",),
+            train=("MPII and KTH in 2D, motion capture in 3D",),
             test=("Player 2, Sequence 1",),
             frame_step=1,
             cameras=("Camera 1",),
@@ -149,7 +161,7 @@ PROTOCOLS = MappingProxyType(
             root_source="none: scaled orthographic lift, its scale from the mean limb lengths of "
             "the training subjects",
             box_source=DRAWN_BOX,
-            unknown=("which joints give the center of the chest",),
+            unknown=("which joints give the center of the chest", "the box", "the lift"),
         ),
         "mpii": Protocol(
             table="2D only, not a table of the paper",
