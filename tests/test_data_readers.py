@@ -1,5 +1,6 @@
 """Every layout of every data set, from its files to a metric pose; see `tests/twins`."""
 
+import json
 import pickle
 import shutil
 from dataclasses import replace
@@ -205,6 +206,34 @@ def test_kinds_are_recognized(twins):
         assert recognize(twins(form)) == "mpii"
 
 
+def test_mpii_without_a_list_of_pictures_is_no_human36m(tmp_path):
+    folder = others.write_mpii(tmp_path / "mpii", "h5")
+    (folder / "annot" / "train_images.txt").unlink()  # the PyTorch stacked hourglass has none
+    assert recognize(folder) == "mpii"
+    assert len(open_data(f"mpii:{folder}", "train")) == 12
+
+
+def test_an_archive_of_poses_is_found_beside_others(opened, tmp_path):
+    folder = h36m.write_videopose(tmp_path / "data")
+    np.savez(folder / "data_2d_h36m_gt.npz", positions_2d=np.zeros(3), metadata=np.zeros(1))
+    both = open_data(f"mocap:{folder}").people.pose
+    assert torch.equal(both, opened("videopose").people.pose)
+    np.savez(folder / "data_3d_other.npz", positions_3d=np.zeros(3))
+    with pytest.raises(ValueError, match=r"data_3d_h36m\.npz and data_3d_other\.npz; name one"):
+        open_data(f"mocap:{folder}")
+
+
+def test_json_cameras_may_say_where_they_stand(opened, tmp_path):
+    folder = h36m.write_json(tmp_path / "json")
+    path = folder / "annotations" / "Human36M_subject9_camera.json"
+    cameras = json.loads(path.read_text())
+    for camera in cameras.values():  # as h36m2coco.py writes it, R (x - t) and not R x + t
+        camera["t"] = (-np.array(camera["R"]).T @ camera["t"]).tolist()
+    path.write_text(json.dumps(cameras))
+    other = open_data(f"h36m:{folder}").people.pose
+    assert torch.allclose(other, opened("subjects-json").people.pose, atol=0.1)
+
+
 def test_subjects_actions_and_frames(opened):
     batch = opened("mmpose").batch([0, 11])
     assert (batch.subject, batch.action) == (["S9", "S9"], ["Walking", "Walking"])
@@ -231,6 +260,7 @@ def test_films_that_others_have_thinned_stay_as_they_are(opened):
     assert left(1 + 64 * number) == (12, 64)  # as h36m-fetch unpacks S9 and S11
     assert left(every + 1) == (12, 5)  # 2, 7, 12, ...
     assert left(every + 1, step=10) == (6, 10)
+    assert left(1 + 2 * number) == (12, 2)  # 25 a second: no 5th frame of these is there
     assert left(1 + number * (number + 5) // 2, step=50) == (12, 4)  # where he moves
 
 
@@ -251,6 +281,7 @@ def test_names_mean_exactly_one_action():
     assert read_name("x/S11_Sitting.60457274_000001", path).action == "Sitting"
     assert read_name("S1_TakingPhoto_1.54138969_000001.png", path).action == "Photo"
     assert read_name("S1_WalkingDog_2.54138969_000001.jpg", path).action == "WalkDog"
+    assert read_name("S1_WalkingTogether.54138969_000001.jpg", path).action == "WalkTogether"
     for bad in ("S2_Sitting.60457274_000001", "S9_Sit.60457274_000001", "a.jpg", "S9_Sitting.1_1"):
         with pytest.raises(ValueError, match=r"list\.txt"):
             read_name(bad, path)

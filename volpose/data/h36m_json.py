@@ -58,6 +58,7 @@ def read_json_subjects(folder: Path, split: str, step: int = 1) -> People:
     pictures = [picture for part in parts for picture in part[0]]
     names = [name for part in parts for name in part[1]]
     world, cameras = (np.concatenate([part[k] for part in parts]) for k in (2, 3))
+    cameras = _placed(cameras, world[:, 0])
     k = torch.from_numpy(cameras)
     camera = Camera(k[:, :2], k[:, 2:4], k[:, 4:13].unflatten(1, (3, 3)), k[:, 13:])
     pose = camera.to_camera(torch.from_numpy(world))
@@ -67,6 +68,26 @@ def read_json_subjects(folder: Path, split: str, step: int = 1) -> People:
     return named_people(
         title, folder / "images", pictures, names, pose.numpy(), box, cameras, None, DRAWN_BOX
     )
+
+
+def _placed(cameras: np.ndarray, pelvis: np.ndarray) -> np.ndarray:
+    """Cameras (n, 16) in whose pictures most people (n, 3) are.
+
+    In the files that can be downloaded a point x of the world appears at R x + t; in those that
+    their makers' program writes at R (x - t).
+    """
+    focal, center, rotation, position = np.split(cameras, (2, 4, 13), axis=1)
+    turn = rotation.reshape(-1, 3, 3)
+
+    def seen(position: np.ndarray) -> float:
+        x = np.einsum("nij,nj->ni", turn, pelvis - position)
+        px = focal * x[:, :2] / x[:, 2:] + center
+        return float(((x[:, 2] > 0) & (px > 0).all(1) & (px < 2 * center).all(1)).mean())
+
+    shift = -np.einsum("nij,nj->ni", turn, position)
+    if seen(position) < 0.5 < seen(shift):
+        position = shift
+    return np.concatenate([focal, center, rotation, position], 1)
 
 
 def _annotations(folder: Path) -> Path:

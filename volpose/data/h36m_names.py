@@ -10,7 +10,7 @@ from volpose.action_table import ACTIONS_15
 
 SUBJECTS = {"train": ("S1", "S5", "S6", "S7", "S8"), "test": ("S9", "S11")}
 CAMERAS = ("54138969", "55011271", "58860488", "60457274")
-ALIASES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog"}
+ALIASES = {"TakingPhoto": "Photo", "WalkingDog": "WalkDog", "WalkingTogether": "WalkTogether"}
 SUFFIX = r"(?:\.(?i:jpg|jpeg|png))?"
 NAME = re.compile(rf"(?:.*/)?(S\d+)_([A-Za-z]+)(?:[ _-](\d+))?\.(\d+)_(\d+){SUFFIX}")
 

@@ -30,7 +30,8 @@ FRAMES = {
     ("Validate", "Walking"): {"S1": (5, 590), "S2": (5, 438), "S3": (5, 448)},
     ("Validate", "Jog"): {"S1": (5, 367), "S2": (5, 398), "S3": (5, 401)},
 }
-# Frame k of the motion capture is frame k + delay of the video, counted from 1.
+# Frame k of the motion capture is frame k + delay of the video, counted from 1, as VideoPose3D's
+# program has it; HumanEva's own takes the frame before, 1/60 s earlier. Nobody says which fits.
 DELAYS = {
     "Walking": {"S1": (82, 81, 82), "S2": (115, 115, 114), "S3": (80, 80, 80)},
     "Jog": {"S1": (51, 51, 50), "S2": (100, 100, 99), "S3": (65, 65, 65)},

@@ -84,8 +84,9 @@ def read_mocap(folder: Path, split: str, step: int = 1) -> People:
     if split == "test" and not archives:
         raise ValueError(f"{folder}: motions name no test split; expected split train")
     if archives:
-        read = read_videopose if is_videopose(archives[0]) else _read_archive
-        return _people(folder, split, *read(archives[0], split, step))
+        archive = _only(folder, archives)
+        read = read_videopose if is_videopose(archive) else _read_archive
+        return _people(folder, split, *read(archive, split, step))
     poses, subjects, actions, frames = [], [], [], []
     for path in paths:
         pose = read_motion(path, step)
@@ -95,6 +96,15 @@ def read_mocap(folder: Path, split: str, step: int = 1) -> People:
         frames += range(1, len(pose) * step + 1, step)
     whole = np.concatenate(poses).astype(np.float32)
     return _people(folder, split, whole, np.array(subjects), np.array(actions), np.array(frames))
+
+
+def _only(folder: Path, archives: list[Path]) -> Path:
+    """The archive to read: VideoPose3D keeps those of 2D joints beside that of poses."""
+    poses = archives if len(archives) == 1 else [p for p in archives if is_videopose(p)]
+    if len(poses) != 1:
+        names = " and ".join(p.name for p in poses or archives)
+        raise ValueError(f"{folder}: more than one archive, {names}; name one of them")
+    return poses[0]
 
 
 def read_motion(path: Path, step: int = 1) -> np.ndarray:

@@ -48,6 +48,18 @@ def mpii_file(folder: Path, split: str) -> Path | None:
     return None
 
 
+def is_mpii_h5(path: Path | None) -> bool:
+    """Whether a file is of HDF5 and has MPII's number of joints.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    if path is None or path.suffix != ".h5":
+        return False
+    part = read_h5(path).get("part")
+    return part is not None and part.ndim == 3 and part.shape[1] == JOINTS
+
+
 def read_mpii(folder: Path, split: str) -> People:
     """Read persons with their visible and hidden joints; joints out of the picture are NaN.
 

@@ -16,7 +16,7 @@ from volpose.data.humaneva import humaneva_folder, read_humaneva
 from volpose.data.index import indexed
 from volpose.data.kth import kth_sequences, read_kth
 from volpose.data.mocap import mocap_files, read_mocap
-from volpose.data.mpii import mpii_file, read_mpii
+from volpose.data.mpii import is_mpii_h5, mpii_file, read_mpii
 from volpose.data.people import People
 from volpose.data.protocols import ANY_CAMERA, Protocol
 
@@ -130,12 +130,14 @@ def recognize(folder: Path) -> str:
     """
     if not folder.exists():
         raise FileNotFoundError(f"{folder}: no such folder")
-    # MPII's HDF5 files and the authors' have the same names; only Human3.6M's tell the subject
+    # MPII's HDF5 files and the authors' have the same names; Human3.6M's tell the subject, and have
+    # another number of joints
     names = [folder / "annot" / f"{part}_images.txt" for part in ("valid", "train")]
     listed = next((path for path in names if path.is_file()), None)
     if listed and listed.read_bytes()[:1].upper() == b"S":
         return "h36m"
-    if not listed and any(find(folder) for find, _ in H36M_LAYOUTS):
+    flat = any(is_mpii_h5(mpii_file(folder, split)) for split in SPLITS)
+    if not listed and not flat and any(find(folder) for find, _ in H36M_LAYOUTS):
         return "h36m"
     if humaneva_folder(folder):
         return "humaneva"

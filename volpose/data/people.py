@@ -83,14 +83,15 @@ class People:
     def every(self, step: int) -> People:
         """Frames 1, 1 + step, 1 + 2 step, ... of every sequence.
 
-        Of films that someone has thinned before, all frames stay, if they are as far apart already
-        or at uneven distances. `frame_step` says how far apart those are that stay.
+        Of films that someone has thinned before, all frames stay, if they are as far apart already,
+        at uneven distances, or at such that the frames asked for are not among them. `frame_step`
+        says how far apart those are that stay.
         """
         between = self._between_frames()
         if not len(between):
             return self
         apart = int(np.median(between))
-        if apart >= step or np.gcd.reduce(between) != apart:
+        if apart >= step or step % apart or np.gcd.reduce(between) != apart:
             return replace(self, frame_step=apart)
         thinned = self.where((self.frame - self.frame.min()) % step == 0)
         return replace(thinned, frame_step=step)
