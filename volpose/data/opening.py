@@ -136,9 +136,9 @@ def recognize(folder: Path) -> str:
     listed = next((path for path in names if path.is_file()), None)
     if listed and listed.read_bytes()[:1].upper() == b"S":
         return "h36m"
-    flat = any(is_mpii_h5(mpii_file(folder, split)) for split in SPLITS)
-    if not listed and not flat and any(find(folder) for find, _ in H36M_LAYOUTS):
-        return "h36m"
+    if not listed and any(find(folder) for find, _ in H36M_LAYOUTS):
+        flat = any(is_mpii_h5(mpii_file(folder, split)) for split in SPLITS)
+        return "mpii" if flat else "h36m"
     if humaneva_folder(folder):
         return "humaneva"
     if any(mpii_file(folder, split) for split in SPLITS):

@@ -28,17 +28,19 @@ def _checked(result: dict, path: Path) -> dict:
     """The result, if it has what tables and answers read from it."""
     try:
         name, recipe = result["name"], result["card"]["recipe"]
-        _, kind = recipe["seed"], recipe["network"]["kind"]
-        errors = [result["mean_of_frames"][METRIC]]
+        needed = () if recipe["network"]["kind"] == "coordinate" else OF_VOLUMES
+        lacking = [] if "seed" in recipe else ["seed"]
+        lacking += [key for key in needed if key not in result]
+        errors = [result["mean_of_frames"][METRIC], *result.get("decoders", {}).values()]
         errors += [action[METRIC] for action in result["actions"].values()]
-        if kind != "coordinate":
-            _, errors[1:1] = [result[key] for key in OF_VOLUMES], result["decoders"].values()
     except KeyError as error:
         raise ValueError(f"{path}: not the result of a run (lacks {error})") from None
     except (TypeError, AttributeError):
         raise ValueError(
             f"{path}: not the result of a run (its parts are of other kinds)"
         ) from None
+    if lacking:
+        raise ValueError(f"{path}: not the result of a run (lacks {lacking[0]!r})")
     if name != path.stem:
         raise ValueError(f"{path}: holds the run {name!r}, and must be named after it")
     for mm in errors:
