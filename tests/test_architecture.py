@@ -59,7 +59,8 @@ LEVELS = [
     "reproduce.tables reproduce.intervals reproduce.dissect reproduce.lookup reproduce.published "
     "reproduce.learned reproduce.records",
     "reproduce.experiment",
-    "reproduce.measure reproduce.costs",
+    "reproduce.costs",
+    "reproduce.measure",
     "reproduce.summary",
     "reproduce.plan reproduce.report",
     "reproduce.real reproduce.answers",

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from tests.made_up import COMMITTED, made_up
-from tests.test_reproduce_tables import compared, late_seeds, mean_and_half, printed_cells
+from tests.test_reproduce_tables import (
+    compared,
+    late_of,
+    late_seeds,
+    mean_and_half,
+    printed_cells,
+)
 from volpose.__main__ import main
 from volpose.reproduce import lacking
 from volpose.reproduce.answers import doubling, effects, grown
@@ -107,6 +113,11 @@ def independent(folder, setting):
         before = named(folder, setting, rf"1-32{usual}-seed-(\d)")
         after = named(folder, setting, rf"1-32{added}-seed-(\d)")
         late = [r["mean_of_frames"]["MPJPE mm"] > highest for r in after.values()]
+        usual = [
+            {s: r["mean_of_frames"]["MPJPE mm"] for s, r in side.items()}
+            for side in (before, after)
+        ]
+        cell = late_of(folder, setting, *usual)
         for d in decoders:
             sides = [
                 {
@@ -117,9 +128,9 @@ def independent(folder, setting):
             ]
             mm, pairs, word = compared(*sides)
             word = {"holds": "does harm", "does not hold": "helps"}.get(word, word)
-            told = (
-                ["-", "-", "has hardly learned"] if 2 * sum(late) > len(late) else [mm, pairs, word]
-            )
+            told = [mm, pairs, word, *([cell] if cell else [])]
+            if 2 * sum(late) > len(late):
+                told = ["-", "-", "has hardly learned"]
             block.append([f"{change}, {d}", *told])
     return [*blocks, block]
 
@@ -133,10 +144,15 @@ def independent_differences(folder, setting):
             return {key: r["mean_of_frames"]["MPJPE mm"] for key, r in found}
         return {key: r["decoders"][decoder] for key, r in found}
 
+    def cells(names, decoder="peak"):
+        late = late_of(folder, setting, *map(errors, names))
+        told = compared(*(errors(name, decoder) for name in names))
+        return [*told, *([late] if late else [])]
+
     depths = [
         [
             f"volume {fine} below volume {coarse}, {decoder}",
-            *compared(*(errors(f"volume-{d}", decoder) for d in (fine, coarse))),
+            *cells([f"volume-{d}" for d in (fine, coarse)], decoder),
         ]
         for coarse, fine in ((8, 16), (16, 32))
         for decoder in ("peak", "argmax", "integral")
@@ -152,15 +168,15 @@ def independent_differences(folder, setting):
         "1-32 below 32-32, both deep targets": (deep["1-32"], deep["32-32"]),
     }
     thick = [
-        [f"{name}, {decoder}", *compared(*(errors(run, decoder) for run in runs))]
+        [f"{name}, {decoder}", *cells(names, decoder)]
         for decoder in ("peak", "argmax", "integral")
-        for name, runs in sides.items()
+        for name, names in sides.items()
     ]
     sizes = {24_000: "-24000-samples", 48_000: "", 96_000: "-96000-samples"}
     halves = [
         [
             f"{count:,} samples",
-            *compared(*(errors(f"decoupled{part}{added}") for part in ("", "-halves-apart"))),
+            *cells([f"decoupled{part}{added}" for part in ("", "-halves-apart")]),
         ]
         for count, added in sizes.items()
         if errors(f"decoupled{added}")
@@ -275,10 +291,12 @@ def test_a_curve_is_of_one_seed_and_rises_in_size(tmp_path):
     assert curve[30_000] == runs["1-32-seed-0"]["mean_of_frames"]["MPJPE mm"]
 
 
-def test_a_doubling_is_over_the_seeds_of_both_sizes_that_have_learned():
-    sizes = {10: {0: 90.0, 1: 80.0, 2: 200.0}, 40: {0: 70.0, 1: 70.0, 2: 60.0, 3: 1.0}}
+def test_a_doubling_is_over_the_seeds_of_both_sizes_that_are_not_late():
+    sizes = {10: {0: 90.0, 1: 80.0, 2: 200.0}, 40: {0: 70.0, 1: 70.0, 2: 60.0, 3: 59.0}}
     assert doubling(sizes, 10, 40) == Interval.of([10.0, 5.0, 70.0])
     assert doubling(sizes, 10, 40, begins=100.0) == Interval.of([10.0, 5.0])
+    sizes[40][1] = 75.0  # more than a quarter above the best of its size
+    assert doubling(sizes, 10, 40, begins=100.0) == Interval.of([10.0])
     assert doubling(sizes, 10, 20) is None
     assert doubling(sizes, 20, 40) is None
 
@@ -291,9 +309,19 @@ def test_of_the_committed_tables_nothing_is_lacking_but_more_seeds():
         rows = ("coordinate-regression", "volume-16", "volume-32")
         times = {f"{row}-equal-time-seed-5" for row in rows[:2]}  # the last row is the clock
         assert more == {f"{row}-seed-5" for row in rows} | times
-    assert all(
-        run.change or run.samples for run in lacking("questions", "laptop", "hard", 3, COMMITTED)
-    )
+        assert lacking("questions", "laptop", setting, None, COMMITTED) == []
+
+
+def test_a_later_seed_of_a_question_that_was_deleted_is_missed(tmp_path):
+    folder = all_made_up(tmp_path)
+    assert lacking("questions", "laptop", "hard", None, folder) == []
+    usual = folder / "laptop-hard" / "1-32-deep-targets-seed-0.json"
+    result = json.loads(usual.read_text())
+    result["card"]["recipe"]["seed"] = 4
+    name = "1-32-deep-targets-seed-4"
+    (usual.parent / f"{name}.json").write_text(json.dumps(result | {"name": name}))
+    todo = [run.name for run in lacking("questions", "laptop", "hard", None, folder)]
+    assert todo == ["1-32-deep-targets-seed-3"]
 
 
 def test_show_prints_the_answers(tmp_path, capsys):

@@ -84,6 +84,19 @@ def test_a_result_that_was_deleted_is_missed(tmp_path, capsys):
     assert "not made yet, of what 5 seeds ask for: 8-32-seed-4\n" in capsys.readouterr().out
 
 
+def test_missing_files_that_are_no_runs_are_named(tmp_path, capsys):
+    made_up(tmp_path, "table1")
+    (tmp_path / "costs-laptop.json").unlink()
+    where = ["--setting", "hard", "--show", "--results", str(tmp_path)]
+    assert main(["reproduce", "table1", *where]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "missing: lookup-laptop-hard.json, which says which runs are late" in printed
+    assert "costs-laptop.json, which says how long equal time is" in printed
+    (tmp_path / "lookup-laptop-hard.json").write_text('{"mean_pose_mm": 240.0}')
+    assert main(["reproduce", "questions", *where]) == 0
+    assert "missing:" not in capsys.readouterr().out
+
+
 def test_a_folder_that_is_none_is_named(tmp_path, capsys):
     assert main(["reproduce", "table1", "--show", "--results", str(tmp_path / "none")]) == 2
     assert f"--results {tmp_path / 'none'}: no such folder" in capsys.readouterr().err

@@ -75,8 +75,13 @@ def late_cell(folder, table, setting, budget, better, worse):
         {s: r["mean_of_frames"]["MPJPE mm"] for s, r in found.items()}
         for found in (read(folder, table, setting, row, budget) for row in (better, worse))
     ]
-    both = sides[0].keys() & sides[1].keys()
-    late = [len(both & late_seeds(folder, setting, side)) for side in sides]
+    return late_of(folder, setting, *sides)
+
+
+def late_of(folder, setting, better, worse):
+    """The same, of the errors of both sides."""
+    both = better.keys() & worse.keys()
+    late = [len(both & late_seeds(folder, setting, side)) for side in (better, worse)]
     return f"{late[0]}/{late[1]}" if any(late) else ""
 
 
@@ -219,14 +224,18 @@ def test_runs_that_have_hardly_learned_are_marked(tmp_path):
     lookup.write_text(json.dumps({"mean_pose_mm": np.quantile(errors, 0.9) / 0.75}))
     marked, decoded = summarize(*where), summarize(*where, decoder="argmax")
     assert printed_cells(report(marked)) == independent(tmp_path, "table2", "hard")
-    late = [f.late for f in marked.findings]
-    assert any(any(pair) for each in late for pair in each.values())
-    assert late == [f.late for f in decoded.findings]  # a decoder does not learn
+    late, read_otherwise = (
+        [[d and d.late for d in f.differences.values()] for f in table.findings]
+        for table in (marked, decoded)
+    )
+    assert any(any(pair) for each in late for pair in filter(None, each))
+    assert late == read_otherwise  # a decoder does not learn
     for finding in marked.findings:
         for budget in WORDS:
             if finding.differences[budget] is None:
                 continue
-            assert short_verdict(finding, budget).endswith("!") == any(finding.late[budget])
+            won = finding.differences[budget]
+            assert short_verdict(won).endswith("!") == (won is not None and any(won.late))
     told = re.findall(r"(\S+) (\d+) of (\d+) runs", " ".join(report(marked).split()))
     expected = [
         (row.label(32), str(len(seeds)), "3")

@@ -22,8 +22,10 @@ from volpose.reproduce import experiment as experiments
 from volpose.reproduce.dissect import COMPARED, dissect
 from volpose.reproduce.experiment import Experiment
 from volpose.reproduce.lookup import lookup, nearest_mm
-from volpose.reproduce.measure import measure, result_of
+from volpose.reproduce.measure import measure, missing, result_of
+from volpose.reproduce.records import load
 from volpose.reproduce.tables import TABLE_ROWS
+from volpose.run import DivergedError
 from volpose.storage import read_safetensors, write_safetensors
 from volpose.targets import gaussian_volume
 from volpose.train import fit
@@ -226,6 +228,33 @@ def test_a_result_of_another_recipe_is_refused(toy, tmp_path):
     path.write_text("{")
     with pytest.raises(ValueError, match=r"volume-8-seed-0.json: damaged, expected JSON"):
         result_of(run, tmp_path)
+
+
+def test_equal_time_that_was_measured_anew_is_told_from_a_changed_recipe(toy, tmp_path):
+    run = Experiment("tiny", "default", "volume 64", 0, 4e-3, "time", samples=40)
+    path = run.folder(tmp_path) / f"{run.name}.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"card": {"recipe": run.recipe().to_json() | {"samples": 41}}}))
+    with pytest.raises(ValueError, match=r"samples is 41, expected 40\); .*put that file back"):
+        result_of(run, tmp_path)
+
+
+def test_a_rate_that_diverges_is_worse_than_all_others(toy, tmp_path, monkeypatch):
+    def falls(config, *rest, **options):
+        if config.learning_rate > 4e-3:
+            raise DivergedError("loss is [nan] at step 3")
+        return untrained(config, *rest, **options)
+
+    monkeypatch.setattr(MEASURE, "fit", falls)
+    monkeypatch.setattr(MEASURE, "judged", judged)
+    where = "tiny", "default"
+    while search := missing(PLAN.rate_runs(*where, ["volume 64"], tmp_path), tmp_path):
+        measure(search, tmp_path, tmp_path / "runs", jobs=1)
+    assert PLAN.rate_errors(*where, "volume 64", tmp_path)[8e-3] == math.inf
+    assert PLAN.chosen_rate(*where, "volume 64", tmp_path) == 4e-3
+    assert set(load(*where, tmp_path)) == {f"volume-8-rate-{r}-seed-0" for r in (0.001, 0.004)}
+    with pytest.raises(DivergedError, match="at step 3"):  # of a row it cannot be overlooked
+        measure([Experiment(*where, "volume 64", 0, 8e-3)], tmp_path, tmp_path / "runs", jobs=1)
 
 
 def test_what_dissect_says_agrees_with_evaluate():

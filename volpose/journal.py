@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from types import FrameType, TracebackType
 
-from volpose.run import Run, way_out
+from volpose.run import DivergedError, Run, way_out
 from volpose.storage import append_text, named, write_text
 
 LOG = "log.csv"
@@ -58,13 +58,13 @@ class Journal:
         """Add a row.
 
         Raises:
-            ValueError: the loss is not finite.
+            DivergedError: the loss is not finite.
             OSError: the disk is full, for example.
         """
         losses = run.loss.tolist()
         if not all(map(math.isfinite, losses)):
             advice = way_out(run.config, self.folder)
-            raise ValueError(f"loss is {losses} at step {run.step}: {advice}")
+            raise DivergedError(f"loss is {losses} at step {run.step}: {advice}")
         self.text = "loss " + " ".join(f"{loss:.3f}" for loss in losses)
         if self.folder is None:
             return

@@ -165,13 +165,13 @@ class Run:
         """Write the checkpoint, all or nothing: the old one stays until the new is complete.
 
         Raises:
-            ValueError: a number is not finite; such a run is not worth going on with.
+            DivergedError: a number is not finite; such a run is not worth going on with.
             OSError: the disk is full, for example.
         """
         tensors = {name: tensor.cpu().clone() for name, tensor in self._tensors().items()}
         for name, tensor in tensors.items():
             if not bool(tensor.isfinite().all()):
-                raise ValueError(
+                raise DivergedError(
                     f"{name} not finite at step {self.step}: {way_out(self.config, folder)}"
                 )
         state = {"config": self.config.to_json(), "loss": self.loss.tolist()}
@@ -246,6 +246,10 @@ def check_start(config: TrainConfig, start: Estimator | None) -> None:
             )
 
 
+class DivergedError(ValueError):
+    """A loss or a weight is not finite."""
+
+
 def way_out(config: TrainConfig, folder: Path | None) -> str:
     """What to do about numbers that are not finite, and what is left of the run in its folder.
 
@@ -283,7 +287,7 @@ def _checked_state(run: Run, path: Path, header: dict) -> dict:
             )
         raise ValueError(
             f"{path}: holds another run ({name} is {found!r}, not {value!r}); "
-            "choose another folder, or give the options it was begun with"
+            "choose another folder, give the options it was begun with, or delete this one"
         )
     step = state["step"]
     if not isinstance(step, int) or not 0 <= step <= run.config.steps:

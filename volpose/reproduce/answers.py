@@ -20,7 +20,7 @@ from volpose.reproduce.experiment import (
     paper_training_samples,
 )
 from volpose.reproduce.intervals import Interval, paired
-from volpose.reproduce.learned import hardly_learned, learning_begins
+from volpose.reproduce.learned import hardly_learned, late, learning_begins
 from volpose.reproduce.plan import DEEPENED
 from volpose.reproduce.records import METRIC, load
 from volpose.reproduce.summary import Summary, error_of, summarize
@@ -33,6 +33,8 @@ from volpose.reproduce.tables import (
     Row,
     file_name,
 )
+
+Side = tuple[str, str]  # a row's name, and what its runs' names have added to it
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,6 @@ def effects(preset: str, setting: str, results: Path) -> list[Effect]:
     """
     runs, begins = load(preset, setting, results), learning_begins(preset, setting, results)
 
-    def errors(added: str, decoder: str) -> dict[int, float]:
-        return _errors(COARSE_TO_FINE.name, preset, runs, added, decoder)
-
     slow, usual = paper_training_samples(preset), SAMPLES[preset]
     stem = f"-{file_name(PAPER_TRAINING)}"
     asked = {change: (f"-{file_name(change)}", "") for change in ASKED}
@@ -95,14 +94,14 @@ def effects(preset: str, setting: str, results: Path) -> list[Effect]:
         f"{stem}-{LONG * slow}-samples",
         f"-{LONG * usual}-samples",
     )
-    found = []
+    found, row = [], COARSE_TO_FINE.name
     for change, (added, before) in asked.items():
-        usual_reading = errors(added, COMPARED[0])
-        late = 2 * len(hardly_learned(usual_reading, begins)) > len(usual_reading)
+        usual_reading = _errors((row, added), preset, runs)
+        few = 2 * len(hardly_learned(usual_reading, begins)) > len(usual_reading)
         for decoder in COMPARED:
-            reached = errors(added, decoder)
-            more = None if late else paired(errors(before, decoder), reached)
-            found.append(Effect(change, decoder, reached, more, late))
+            reached = _errors((row, added), preset, runs, decoder)
+            more = _ahead((row, before), (row, added), preset, runs, begins, decoder)
+            found.append(Effect(change, decoder, reached, None if few else more, few))
     return found
 
 
@@ -113,6 +112,7 @@ def margin(
     runs: dict[str, dict],
     samples: int | None = None,
     decoder: str = COMPARED[0],
+    begins: float | None = None,
 ) -> Interval | None:
     """How far a row is ahead of another: the MPJPE of the second minus that of the first, mm.
 
@@ -121,47 +121,68 @@ def margin(
         preset, runs: as in `variants`.
         samples: seen by both; None for the usual number.
         decoder: of both, one of `volpose.reproduce.dissect.COMPARED`.
+        begins: of `volpose.reproduce.learned.learning_begins`; without it no run counts as late.
 
     Returns:
         Over the pairs of one seed; None if there are none.
     """
     added = "" if samples in (None, SAMPLES[preset]) else f"-{samples}-samples"
-    return paired(*(_errors(row, preset, runs, added, decoder) for row in (better, worse)))
+    return _ahead((better, added), (worse, added), preset, runs, begins, decoder)
 
 
 def thickness(
-    preset: str, runs: dict[str, dict], decoder: str = COMPARED[0]
+    preset: str,
+    runs: dict[str, dict],
+    decoder: str = COMPARED[0],
+    begins: float | None = None,
 ) -> dict[str, Interval | None]:
     """What targets do that are as thick in mm as those of half as many slices.
 
     Args:
         preset, runs: as in `variants`.
         decoder: of all, one of `volpose.reproduce.dissect.COMPARED`.
+        begins: as in `margin`.
 
     Returns:
         "A below B" -> how far A is ahead of B, MPJPE in mm over the pairs of one seed, None if
         there are none: rows with such targets and with their own, then rows with each other.
     """
 
-    def errors(row: Row, added: str = "") -> dict[int, float]:
-        return _errors(row.name, preset, runs, added, decoder)
+    def own(row: Row) -> Side:
+        return row.name, ""
+
+    def deep(row: Row) -> Side:
+        return row.name, f"-{file_name(DEEP)}"
 
     depth = PRESETS[preset].network.z_bins[-1]
     name = {row: row.label(depth) for row in (HALF, *DEEPENED)}
-    deep = {row: errors(row, f"-{file_name(DEEP)}") for row in DEEPENED}
-    words = f", {DEEP}"
-    found = {f"{name[r]}{words}, below its own": paired(deep[r], errors(r)) for r in DEEPENED}
-    found[f"{name[HALF]} below {name[WHOLE]}{words}"] = paired(errors(HALF), deep[WHOLE])
+    asked = {f"{name[r]}, {DEEP}, below its own": (deep(r), own(r)) for r in DEEPENED}
+    asked[f"{name[HALF]} below {name[WHOLE]}, {DEEP}"] = own(HALF), deep(WHOLE)
     for other in (WHOLE, NAIVE):
         both = f"{name[COARSE_TO_FINE]} below {name[other]}, both {DEEP}"
-        found[both] = paired(deep[COARSE_TO_FINE], deep[other])
-    return found
+        asked[both] = deep(COARSE_TO_FINE), deep(other)
+    return {words: _ahead(*both, preset, runs, begins, decoder) for words, both in asked.items()}
+
+
+def _ahead(
+    better: Side,
+    worse: Side,
+    preset: str,
+    runs: dict[str, dict],
+    begins: float | None,
+    decoder: str,
+) -> Interval | None:
+    """The second side's MPJPE minus the first's, with the runs that are late as usually read."""
+    first, second = (late(_errors(side, preset, runs), begins) for side in (better, worse))
+    errors = (_errors(side, preset, runs, decoder) for side in (better, worse))
+    return paired(*errors, late=(first, second))
 
 
 def _errors(
-    row: str, preset: str, runs: dict[str, dict], added: str, decoder: str
+    side: Side, preset: str, runs: dict[str, dict], decoder: str = COMPARED[0]
 ) -> dict[int, float]:
     """Seed -> MPJPE, mm, of those that have volumes."""
+    row, added = side
     found = variants(row, preset, runs, added)
     read = {key[-1]: error_of(result, decoder) for key, result in found.items()}
     return {seed: mm for seed, mm in sorted(read.items()) if mm is not None}
@@ -197,15 +218,15 @@ def doubling(
     Args:
         sizes: of `sized`.
         few, many: two of them.
-        begins: of `learning_begins`; seeds that have hardly learned at either are left out.
+        begins: of `volpose.reproduce.learned.learning_begins`; seeds that are late at either are
+            left out.
 
     Returns:
         None without seeds.
     """
     ends = [sizes.get(size, {}) for size in (few, many)]
-    pairs = [[of[seed] for of in ends] for seed in ends[0].keys() & ends[1].keys()]
-    learned = [pair for pair in pairs if not hardly_learned(dict(enumerate(pair)), begins)]
-    gains = [(mm - less) / log2(many / few) for mm, less in learned]
+    seeds = set.intersection(*(of.keys() - set(late(of, begins)) for of in ends))
+    gains = [(ends[0][seed] - ends[1][seed]) / log2(many / few) for seed in sorted(seeds)]
     return Interval.of(gains) if gains else None
 
 

@@ -12,17 +12,16 @@ from volpose import pretrained
 from volpose.commands.options import add_precision, name_of, positive
 from volpose.estimator import DECODERS
 from volpose.recipe import PRESETS
-from volpose.reproduce import QUESTIONS, lacking, reproduce
+from volpose.reproduce import QUESTIONS, lacking, lacking_files, reproduce
 from volpose.reproduce.experiment import SAMPLES, SETTINGS
 from volpose.reproduce.measure import prepare_process
+from volpose.reproduce.plan import SEEDS
 from volpose.reproduce.published import PUBLISHED
 from volpose.reproduce.questions import answers
 from volpose.reproduce.real import measure_real, report_real
 from volpose.reproduce.report import most_seeds, readings, report
 from volpose.reproduce.summary import DECODER, summarize
 from volpose.reproduce.tables import TABLES
-
-SEEDS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,16 +74,20 @@ def run(options: argparse.Namespace) -> None:
         if not options.show:
             reproduce(*where, options.runs, options.jobs)
         print(_said(options, setting))
-        if todo := [run.name for run in lacking(*where)]:
-            words = f"not made yet, of what {seeds} seeds ask for: {', '.join(todo)}"
-            print("\n" + textwrap.fill(words, 88, break_on_hyphens=False))
+        todo = [run.name for run in lacking(*where)]
+        files = lacking_files(options.table, options.preset, setting, options.results)
+        asked = f", of what {seeds} seeds ask for" if seeds else ""
+        for names, words in ((files, "missing"), (todo, f"not made yet{asked}")):
+            if names:
+                told = f"{words}: {', '.join(names)}"
+                print("\n" + textwrap.fill(told, 88, break_on_hyphens=False))
         print()
 
 
-def _seeds(options: argparse.Namespace, setting: str) -> int:
-    """At least `SEEDS`, and so many that a result that was deleted is missed."""
+def _seeds(options: argparse.Namespace, setting: str) -> int | None:
+    """So many that a result that was deleted is missed; of questions each kind has its own."""
     if options.table not in TABLES:
-        return SEEDS
+        return None
     there = summarize(options.table, options.preset, setting, options.results)
     return max(SEEDS, most_seeds(there))
 

@@ -21,6 +21,11 @@ ROUNDS = 21
 ANY_RATE = 1e-4  # a step takes as long with any
 
 
+def costs_path(preset: str, results: Path) -> Path:
+    """Where the times are kept."""
+    return results / f"costs-{preset}.json"
+
+
 def measure_costs(preset: str, results: Path) -> None:
     """Write ``costs-PRESET.json``: the time of a training step of every row, if it is missing.
 
@@ -31,7 +36,7 @@ def measure_costs(preset: str, results: Path) -> None:
         preset: as in `volpose.reproduce.reproduce`.
         results: folder of the results.
     """
-    path = _path(preset, results)
+    path = costs_path(preset, results)
     if path.exists():
         return
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -51,7 +56,7 @@ def step_seconds(preset: str, results: Path) -> dict[str, float] | None:
     Raises:
         ValueError: the file is damaged, or does not know every row.
     """
-    path = _path(preset, results)
+    path = costs_path(preset, results)
     if not path.exists():
         return None
     steps = read_json(path).get("steps", {})
@@ -63,7 +68,3 @@ def step_seconds(preset: str, results: Path) -> dict[str, float] | None:
             f"{', '.join(lacking)}; delete it to make it anew"
         )
     return found
-
-
-def _path(preset: str, results: Path) -> Path:
-    return results / f"costs-{preset}.json"

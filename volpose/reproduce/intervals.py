@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
@@ -21,11 +21,14 @@ class Interval:
         mean: of the values.
         half: half of the interval's width; infinite for a single value.
         count: how many values.
+        late: of a difference, how many runs of the better and of the worse side are late
+            (`volpose.reproduce.learned`); if any, it is about training that fails.
     """
 
     mean: float
     half: float
     count: int
+    late: tuple[int, int] = (0, 0)
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Interval:
@@ -72,14 +75,26 @@ class Interval:
         return f"{self.mean:.1f}" + (f" ± {self.half:.1f}" if self.count > 1 else "")
 
 
-def paired(better: dict[int, float], worse: dict[int, float]) -> Interval | None:
+def paired(
+    better: Mapping[int, float],
+    worse: Mapping[int, float],
+    late: tuple[Collection[int], Collection[int]] = ((), ()),
+) -> Interval | None:
     """The difference worse - better over the seeds that both have; None without any.
 
     Runs of one seed saw the same pictures in the same order if they saw as many, so their
     difference may vary less than either of them.
+
+    Args:
+        better, worse: seed -> MPJPE, mm.
+        late: seeds of either side that are late, to be counted.
     """
     seeds = sorted(better.keys() & worse.keys())
-    return Interval.of([worse[seed] - better[seed] for seed in seeds]) if seeds else None
+    if not seeds:
+        return None
+    known = Interval.of([worse[seed] - better[seed] for seed in seeds])
+    first, second = (len(set(seeds).intersection(behind)) for behind in late)
+    return replace(known, late=(first, second))
 
 
 def verdict(difference: Interval | None) -> str:

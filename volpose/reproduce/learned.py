@@ -11,6 +11,11 @@ LEARNED = 0.75  # of the mean pose's error: above it a training has hardly learn
 FALLEN = 1.25  # times the error of the best: above it a training has fallen behind
 
 
+def lookup_path(preset: str, setting: str, results: Path) -> Path:
+    """The file that knows the mean pose, see `volpose.reproduce.lookup`."""
+    return results / f"lookup-{preset}-{setting}.json"
+
+
 def learning_begins(preset: str, setting: str, results: Path) -> float | None:
     """The error below which a training has learned, mm: `LEARNED` of that of the mean pose.
 
@@ -23,7 +28,7 @@ def learning_begins(preset: str, setting: str, results: Path) -> float | None:
     Raises:
         ValueError: the file is damaged.
     """
-    path = results / f"lookup-{preset}-{setting}.json"
+    path = lookup_path(preset, setting, results)
     if not path.exists():
         return None
     mm = read_json(path).get("mean_pose_mm")

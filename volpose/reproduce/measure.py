@@ -19,10 +19,14 @@ from volpose.model import count_parameters
 from volpose.precision import keep_freed_memory
 from volpose.provenance import fingerprint
 from volpose.recipe import completed
+from volpose.reproduce.costs import costs_path
 from volpose.reproduce.dissect import dissect
 from volpose.reproduce.experiment import FAMILIES, RMSPROP, SPLITS, Experiment, family
+from volpose.reproduce.learned import lookup_path
 from volpose.reproduce.lookup import lookup
+from volpose.reproduce.records import DIVERGED
 from volpose.reproduce.tables import ROWS
+from volpose.run import DivergedError
 from volpose.storage import read_json, write_text
 from volpose.studio import CachedSplit, Studio, write_split
 from volpose.team import Team
@@ -48,6 +52,8 @@ def result_of(experiment: Experiment, results: Path) -> dict | None:
             advice = "delete it to make it anew"
             if name == "learning_rate" and experiment.change in ("", RMSPROP):
                 advice = _where_rates_come_from(experiment)
+            if name == "samples" and experiment.budget == "time":
+                advice = _where_times_come_from(experiment)
             raise ValueError(
                 f"{path}: made with another recipe ({name} is {found.get(name)!r}, expected "
                 f"{recipe.get(name)!r}); {advice}"
@@ -64,6 +70,15 @@ def _where_rates_come_from(experiment: Experiment) -> str:
         f"the rate is the one with the lowest error in {files}.json: put those files back as they "
         "were when this run was trained, or delete all runs of the row, to train them again with "
         "the rate that is chosen now"
+    )
+
+
+def _where_times_come_from(experiment: Experiment) -> str:
+    """What to do if steps were timed anew, perhaps elsewhere."""
+    return (
+        f"how long equal time is follows from {costs_path(experiment.preset, Path()).name}: put "
+        "that file back as it was when this run was trained, or delete all runs of equal time, to "
+        "train them again"
     )
 
 
@@ -99,7 +114,7 @@ def measure(experiments: list[Experiment], results: Path, runs: Path, jobs: int)
 
 def measure_lookup(preset: str, setting: str, results: Path, runs: Path) -> None:
     """Write ``lookup-PRESET-SETTING.json``, see `volpose.reproduce.lookup`, if it is missing."""
-    path = results / f"lookup-{preset}-{setting}.json"
+    path = lookup_path(preset, setting, results)
     if path.exists():
         return
     any_run = Experiment(preset, setting, next(iter(ROWS)), 0, 1.0)
@@ -123,13 +138,19 @@ def _measure_one(experiment: Experiment, results: Path, runs: Path) -> None:
     team = Team(device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     folder = experiment.folder(runs) / experiment.training
     train = _data(experiment, "train", runs)
-    estimator = fit(experiment.recipe(), train, folder, team, progress=False)
     # the code that measures; the one that trained, maybe days ago, is on the card
     result = {"name": experiment.name, "volpose": __version__, "code": fingerprint()}
     result |= {"preset": experiment.preset, "setting": experiment.setting}
-    result |= {"parameters": count_parameters(estimator.model), "card": estimator.card}
-    result |= {"curve": curve(folder / "log.csv")}
-    result |= judged(estimator, _data(experiment, experiment.split, runs))
+    try:
+        estimator = fit(experiment.recipe(), train, folder, team, progress=False)
+    except DivergedError as error:
+        if experiment.budget != "rate":
+            raise
+        result |= {"card": {"recipe": experiment.recipe().to_json()}, DIVERGED: str(error)}
+    else:
+        result |= {"parameters": count_parameters(estimator.model), "card": estimator.card}
+        result |= {"curve": curve(folder / "log.csv")}
+        result |= judged(estimator, _data(experiment, experiment.split, runs))
     path = _path(experiment, results)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(result, indent=1) + "\n")

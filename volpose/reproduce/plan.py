@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +22,10 @@ from volpose.reproduce.experiment import (
     family,
     paper_training_samples,
 )
+from volpose.reproduce.intervals import FEWEST
 from volpose.reproduce.learned import FALLEN
 from volpose.reproduce.measure import result_of
+from volpose.reproduce.records import DIVERGED, METRIC
 from volpose.reproduce.tables import (
     APART,
     COARSE_TO_FINE,
@@ -45,12 +48,16 @@ CURVE_SHARES = (0.25, 0.5, 2.0)  # of the usual samples
 LONGEST_SHARE = 8.0  # only of the row that costs least: where does its curve bend?
 HALVES_SHARES = (0.5, 2.0)  # with all seeds, for what lies between the halves' rows is little
 CURVE_IMAGES = (1_000, 3_000, 10_000)  # with all seeds
+SEEDS = FEWEST  # of every kind of run
+MORE_SEEDS = 5  # where the intervals of the first overlap
 
 
 def rate_runs(
     preset: str, setting: str, rows: Iterable[str], results: Path, change: str = ""
 ) -> list[Experiment]:
     """The search for the learning rates of the families that rows belong to.
+
+    A rate with which the loss does not stay finite is worse than any other.
 
     Where the best rate so far is the lowest or the highest, the search goes on beyond it: call
     this again when its runs are made, until nothing is missing.
@@ -110,7 +117,11 @@ def _search(preset: str, setting: str, row: str, results: Path, change: str) -> 
 def _errors(search: list[Experiment], results: Path) -> dict[float, float]:
     """Rate -> MPJPE in mm on the validation split, of the runs that are made."""
     made = {run.rate: result_of(run, results) for run in search}
-    return {rate: r["mean_of_frames"]["MPJPE mm"] for rate, r in made.items() if r is not None}
+    return {
+        rate: math.inf if DIVERGED in r else r["mean_of_frames"][METRIC]
+        for rate, r in made.items()
+        if r is not None
+    }
 
 
 def row_runs(
@@ -181,6 +192,13 @@ def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[
                 run, (*CURVE_SHARES, *([LONGEST_SHARE] if run.row == HALF.name else []))
             )
     return found
+
+
+def continued(planned: list[Experiment], results: Path) -> list[Experiment]:
+    """Those of the planned runs whose kind has a result with one of the later seeds."""
+    later = [run for run in planned if run.seed >= SEEDS]
+    kinds = {replace(run, seed=0) for run in later if result_of(run, results) is not None}
+    return [run for run in planned if replace(run, seed=0) in kinds]
 
 
 def _changed(run: Experiment, results: Path) -> list[Experiment]:

@@ -12,7 +12,14 @@ from volpose.reproduce.intervals import FEWEST, LEVEL, Interval
 from volpose.reproduce.learned import learning_begins
 from volpose.reproduce.plan import CURVES
 from volpose.reproduce.records import load
-from volpose.reproduce.report import NOTHING, aligned, difference_cells, readings
+from volpose.reproduce.report import (
+    NOTHING,
+    aligned,
+    difference_cells,
+    late_cell,
+    readings,
+    without_empty,
+)
 from volpose.reproduce.summary import runs_of
 from volpose.reproduce.tables import APART, COARSE_TO_FINE, DECOUPLED, HALF, QUARTER, ROWS, WHOLE
 
@@ -42,12 +49,13 @@ def answers(preset: str, setting: str, results: Path) -> str:
     usual = volumes.get(stack, [])
     head = f"What the paper leaves open\n{preset} preset, {setting} studio; MPJPE mm\n{ALONE}"
     parts = [head, *map(aligned, (_decoders(volumes), _stages(volumes), _joints(stack, usual)))]
-    if learning_begins(preset, setting, results) is not None:
-        parts.append(aligned(_changes(effects(preset, setting, results))))
+    begins = learning_begins(preset, setting, results)
+    if begins is not None:
+        parts.append(_changes(effects(preset, setting, results)))
     for word in ("samples", "images"):
         curves = {ROWS[name].label(depth): sized(name, preset, runs, word) for name in CURVES}
         parts.append(aligned(_curves({n: c for n, c in curves.items() if len(c) > 1}, word)))
-    parts += [aligned(block(preset, runs)) for block in (_depths, _thickness, _halves)]
+    parts += [block(preset, runs, begins) for block in (_depths, _thickness, _halves)]
     parts.append(aligned(_heights(usual)))
     halved = half_rates(preset, setting, results)
     return "\n\n".join([*parts, *([readings(halved)] if halved else [])])
@@ -82,13 +90,20 @@ def _joints(label: str, usual: list[dict]) -> list[tuple[str, ...]]:
     return lines
 
 
-def _changes(found: list[Effect]) -> list[tuple[str, ...]]:
-    lines: list[tuple[str, ...]] = [("changed, and how read", "added mm", "pairs", "")]
+def _changes(found: list[Effect]) -> str:
+    lines: list[tuple[str, ...]] = [("changed, and how read", "added mm", "pairs", "", "late")]
     for effect in found:
         mm, pairs, word = difference_cells(effect.added)
         word = "has hardly learned" if effect.late else HARM.get(word, word)
-        lines.append((f"{effect.change}, {effect.decoder}", mm, pairs, word))
-    return lines
+        cells = mm, pairs, word, late_cell(effect.added)
+        lines.append((f"{effect.change}, {effect.decoder}", *cells))
+    return aligned(without_empty(lines))
+
+
+def _leads(title: str, found: dict[str, Interval | None]) -> str:
+    lines = [(title, "mm", "pairs", "", "late")]
+    lines += [(words, *difference_cells(won), late_cell(won)) for words, won in found.items()]
+    return aligned(without_empty(lines))
 
 
 def _curves(curves: dict[str, dict[int, dict[int, float]]], word: str) -> list[tuple[str, ...]]:
@@ -105,30 +120,34 @@ def _at(errors: Mapping[int, float]) -> str:
     return f"{errors[0]:.1f}" if 0 in errors else NOTHING
 
 
-def _depths(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
+def _depths(preset: str, runs: dict[str, dict], begins: float | None) -> str:
     depth = PRESETS[preset].network.z_bins[-1]
-    lines: list[tuple[str, ...]] = [("by depth resolution", "mm", "pairs", "")]
-    for coarse, fine in ((QUARTER, HALF), (HALF, WHOLE)):
-        for decoder in COMPARED:
-            cells = difference_cells(margin(fine.name, coarse.name, preset, runs, None, decoder))
-            lines.append((f"{fine.label(depth)} below {coarse.label(depth)}, {decoder}", *cells))
-    return lines
+    found = {
+        f"{fine.label(depth)} below {coarse.label(depth)}, {decoder}": margin(
+            fine.name, coarse.name, preset, runs, None, decoder, begins
+        )
+        for coarse, fine in ((QUARTER, HALF), (HALF, WHOLE))
+        for decoder in COMPARED
+    }
+    return _leads("by depth resolution", found)
 
 
-def _thickness(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
-    lines: list[tuple[str, ...]] = [("by thickness of the target", "mm", "pairs", "")]
-    for decoder in COMPARED:
-        for words, won in thickness(preset, runs, decoder).items():
-            lines.append((f"{words}, {decoder}", *difference_cells(won)))
-    return lines
+def _thickness(preset: str, runs: dict[str, dict], begins: float | None) -> str:
+    found = {
+        f"{words}, {decoder}": won
+        for decoder in COMPARED
+        for words, won in thickness(preset, runs, decoder, begins).items()
+    }
+    return _leads("by thickness of the target", found)
 
 
-def _halves(preset: str, runs: dict[str, dict]) -> list[tuple[str, ...]]:
-    lines: list[tuple[str, ...]] = [("trained together below apart", "mm", "pairs", "")]
-    for samples in grown(DECOUPLED.name, preset, runs, "samples"):
-        cells = difference_cells(margin(DECOUPLED.name, APART.name, preset, runs, samples))
-        lines.append((f"{samples:,} samples", *cells))
-    return lines
+def _halves(preset: str, runs: dict[str, dict], begins: float | None) -> str:
+    both = DECOUPLED.name, APART.name
+    found = {
+        f"{samples:,} samples": margin(*both, preset, runs, samples, begins=begins)
+        for samples in grown(DECOUPLED.name, preset, runs, "samples")
+    }
+    return _leads("trained together below apart", found)
 
 
 def _heights(usual: list[dict]) -> list[tuple[str, ...]]:

@@ -8,11 +8,14 @@ from pathlib import Path
 from volpose.storage import read_json
 
 METRIC = "MPJPE mm"
+DIVERGED = "diverged"  # of a run that a search for a rate has tried in vain: what went wrong
 OF_VOLUMES = ("decoders", "stages", "joints", "confidence")  # `volpose.reproduce.dissect`
 
 
 def load(preset: str, setting: str, results: Path) -> dict[str, dict]:
     """All results of a preset and setting by the name of their run.
+
+    Without those that a search for a rate has tried in vain: they have no errors.
 
     Args:
         preset, setting, results: as in `volpose.reproduce.reproduce`.
@@ -21,7 +24,8 @@ def load(preset: str, setting: str, results: Path) -> dict[str, dict]:
         ValueError: a file is not the result of a run, or an error in it is not a number.
     """
     paths = sorted((results / f"{preset}-{setting}").glob("*.json"))
-    return {path.stem: _checked(read_json(path), path) for path in paths}
+    found = {path: read_json(path) for path in paths}
+    return {p.stem: _checked(r, p) for p, r in found.items() if DIVERGED not in r}
 
 
 def _checked(result: dict, path: Path) -> dict:

@@ -69,32 +69,35 @@ def _actions(summary: Summary) -> list[str]:
 
 def _findings(title: str, findings: Sequence[Finding], budget: str) -> str:
     """Differences and verdicts; the column "late" is there if a run is late."""
-    marked = any(any(f.late[budget]) for f in findings)
-    rows = [(title, "paper mm", "ours mm", "pairs", "", *(["late"] if marked else []))]
-    for f in findings:
-        rows.append((*_verdict(f, budget), *([late_cell(f, budget)] if marked else [])))
-    return aligned(rows)
+    rows = [(title, "paper mm", "ours mm", "pairs", "", "late")]
+    rows += [(*_verdict(f, budget), late_cell(f.differences[budget])) for f in findings]
+    return aligned(without_empty(rows))
 
 
-def late_cell(finding: Finding, budget: str) -> str:
-    """Such as ``0/4``: runs of the better and of the worse row that are late, or ""."""
-    return "/".join(map(str, finding.late[budget])) if any(finding.late[budget]) else ""
+def without_empty(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Rows without their last column if it has nothing but its head."""
+    return rows if any(row[-1] for row in rows[1:]) else [row[:-1] for row in rows]
 
 
-def short_verdict(finding: Finding, budget: str, kept: bool = False) -> str:
+def late_cell(difference: Interval | None) -> str:
+    """Such as ``0/4``: runs of the better and of the worse side that are late, or ""."""
+    return "/".join(map(str, difference.late)) if difference and any(difference.late) else ""
+
+
+def short_verdict(difference: Interval | None, kept: bool = False) -> str:
     """A verdict as "yes", "no" or "?", "-" without runs.
 
     Args:
-        finding, budget: whose verdict.
+        difference: whose verdict.
         kept: it is left if all claims are judged together, and gets a star.
 
     Returns:
         With "!" at the end if a run is late: then it is about training that fails.
     """
-    if finding.differences[budget] is None:
+    if difference is None:
         return NOTHING
-    sign = SIGNS[finding.verdict(budget)]
-    return f"{sign}{'*' if kept else ''}{'!' if any(finding.late[budget]) else ''}"
+    sign = SIGNS[verdict(difference)]
+    return f"{sign}{'*' if kept else ''}{'!' if any(difference.late) else ''}"
 
 
 def late_rows(summary: Summary) -> str:
@@ -154,9 +157,8 @@ def readings(readings: Mapping[str, Summary], budget: str = "samples") -> str:
     rows = [("", *(x for name in readings for x in (name, "pairs", "")))]
     for claims in zip(*(summary.findings for summary in readings.values()), strict=True):
         better, worse = (label[n] for n in (claims[0].claim.better, claims[0].claim.worse))
-        shown = [
-            (*difference_cells(f.differences[budget])[:2], short_verdict(f, budget)) for f in claims
-        ]
+        ours = [f.differences[budget] for f in claims]
+        shown = [(*difference_cells(won)[:2], short_verdict(won)) for won in ours]
         rows.append((f"{better} below {worse}", *(x for cell in shown for x in cell)))
     return aligned(rows)
 

@@ -63,14 +63,11 @@ class Finding:
         claim: of the paper, in words that have the preset's depths as the rows' labels do.
         paper_mm: worse - better in the paper; None where it gives no numbers.
         differences: budget -> ours with its interval, paired by seed; None without runs.
-        late: budget -> how many runs of the better and of the worse row, of those in the pairs,
-            are late; if any, the difference is about training that fails.
     """
 
     claim: Claim
     paper_mm: float | None
     differences: dict[str, Interval | None]
-    late: dict[str, tuple[int, int]]
 
     def verdict(self, budget: str) -> str:
         """As `volpose.reproduce.intervals.verdict`."""
@@ -246,30 +243,29 @@ def _finding(claim: Claim, lines: dict[str, Line], depth: int) -> Finding:
     better, worse = lines[claim.better], lines[claim.worse]
     numbers = better.row.paper_mm, worse.row.paper_mm
     paper = None if None in numbers else round(numbers[1] - numbers[0], 2)
-    differences = {b: paired(better.errors[b], worse.errors[b]) for b in BUDGETS}
-    words = at_depth(claim.words, depth)
-    return Finding(replace(claim, words=words), paper, differences, _late(better, worse))
+    differences = {b: _difference(b, better, worse) for b in BUDGETS}
+    return Finding(replace(claim, words=at_depth(claim.words, depth)), paper, differences)
 
 
-def _late(better: Line, worse: Line) -> dict[str, tuple[int, int]]:
-    both = {b: better.errors[b].keys() & worse.errors[b].keys() for b in BUDGETS}
-    return {
-        b: (len(seeds.intersection(better.late[b])), len(seeds.intersection(worse.late[b])))
-        for b, seeds in both.items()
-    }
+def _difference(
+    budget: str, better: Line, worse: Line, action: str | None = None
+) -> Interval | None:
+    """The second line minus the first, of all frames or of an action."""
+    first, second = (
+        x.actions[budget][action] if action else x.errors[budget] for x in (better, worse)
+    )
+    return paired(first, second, (better.late[budget], worse.late[budget]))
 
 
 def _by_action(
     papers: dict[str, tuple[float, float]], worse: Line, better: Line
 ) -> tuple[Finding, ...]:
     """The first two rows, action by action: the second is to be better."""
-    late_runs = _late(better, worse)
     return tuple(
         Finding(
             Claim(better.row.name, worse.row.name, action),
             round(high - low, 2),
-            {b: paired(better.actions[b][action], worse.actions[b][action]) for b in BUDGETS},
-            late_runs,
+            {b: _difference(b, better, worse, action) for b in BUDGETS},
         )
         for action, (high, low) in papers.items()
     )
