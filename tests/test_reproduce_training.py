@@ -199,6 +199,42 @@ def test_a_deleted_result_is_made_anew_and_is_the_same(toy, tmp_path):
     assert first["curve"][-1]["images"] == 32
 
 
+def test_a_run_that_was_stopped_goes_on_and_ends_alike(toy, tmp_path, monkeypatch):
+    run = Experiment("tiny", "default", "volume 64", 0, 4e-3)
+    measure([run], tmp_path / "results", tmp_path / "runs", jobs=1)
+    once = result_of(run, tmp_path / "results")
+
+    def stopped(*where, **options):
+        fit(*where, **options, until=3)
+        raise KeyboardInterrupt
+
+    other = [run], tmp_path / "others", tmp_path / "other runs", 1
+    with monkeypatch.context() as patch:
+        patch.setattr(MEASURE, "fit", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            measure(*other)
+    assert result_of(run, tmp_path / "others") is None
+    begun = []
+    monkeypatch.setattr(RUN.Run, "restore", restored(begun))
+    measure(*other)
+    assert begun == [3]
+    again = result_of(run, tmp_path / "others")
+    assert again["curve"][-1]["loss"] == once["curve"][-1]["loss"]
+    for name in ("mean_of_frames", "actions", "stages", "joints", "decoders", "confidence"):
+        assert again[name] == once[name], name
+
+
+def restored(begun, real=RUN.Run.restore):
+    """What goes on from a checkpoint, and tells at which step."""
+
+    def restore(self, folder):
+        found = real(self, folder)
+        begun.append(self.step)
+        return found
+
+    return restore
+
+
 def test_a_card_names_the_code_that_took_the_steps(tmp_path, monkeypatch):
     config, data = replace(CONFIG, samples=32), small_data()
 
