@@ -1,4 +1,4 @@
-"""The tables of the chapters on the comparison are read from `results/`: none is typed."""
+"""The main table of each chapter on the comparison changes when `results/` changes."""
 
 import contextlib
 import io
@@ -64,5 +64,6 @@ def test_a_chapters_table_is_that_of_the_results(chapter, marks, run, tmp_path, 
     mean = fmean(r["mean_of_frames"]["MPJPE mm"] for r in seeds)
     (tmp_path / "book").mkdir()
     changed = printed(cells, tmp_path / "book", monkeypatch)
-    assert f" {mean:.1f} ± " in changed
-    assert f" {mean:.1f} ± " not in as_committed
+    lines = zip(as_committed.splitlines(), changed.splitlines(), strict=True)
+    others = [after for before, after in lines if before != after]
+    assert f" {mean:.1f} ± " in others[0]

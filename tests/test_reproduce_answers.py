@@ -280,8 +280,8 @@ def test_a_training_that_hardly_learned_has_no_effect(tmp_path):
     all_made_up(tmp_path, ("official targets",))
     found = effects("laptop", "hard", tmp_path)
     late = [e for e in found if e.change == "official targets"]
-    assert all(e.late and e.added is None and len(e.reached) == 3 for e in late)
-    assert not any(e.late or e.added is None for e in found if e not in late)
+    assert all(e.hardly_learned and e.added is None and len(e.reached) == 3 for e in late)
+    assert not any(e.hardly_learned or e.added is None for e in found if e not in late)
 
 
 def test_a_curve_is_of_one_seed_and_rises_in_size(tmp_path):

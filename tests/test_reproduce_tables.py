@@ -232,10 +232,8 @@ def test_runs_that_have_hardly_learned_are_marked(tmp_path):
     assert late == read_otherwise  # a decoder does not learn
     for finding in marked.findings:
         for budget in WORDS:
-            if finding.differences[budget] is None:
-                continue
-            won = finding.differences[budget]
-            assert short_verdict(won).endswith("!") == (won is not None and any(won.late))
+            if (won := finding.differences[budget]) is not None:
+                assert short_verdict(won).endswith("!") == any(won.late)
     told = re.findall(r"(\S+) (\d+) of (\d+) runs", " ".join(report(marked).split()))
     expected = [
         (row.label(32), str(len(seeds)), "3")

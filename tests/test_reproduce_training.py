@@ -275,9 +275,17 @@ def test_equal_time_that_was_measured_anew_is_told_from_a_changed_recipe(toy, tm
         result_of(run, tmp_path)
 
 
+def test_a_training_that_diverges_is_a_result_of_the_search(toy, tmp_path):
+    run = Experiment("tiny", "default", "volume 64", 0, 1e30, "rate")
+    measure([run], tmp_path, tmp_path / "runs", jobs=1)
+    assert "lower the learning rate (1e+30)" in result_of(run, tmp_path)["diverged"]
+
+
 def test_a_rate_that_diverges_is_worse_than_all_others(toy, tmp_path, monkeypatch):
+    highest = 4e-3
+
     def falls(config, *rest, **options):
-        if config.learning_rate > 4e-3:
+        if config.learning_rate > highest:
             raise DivergedError("loss is [nan] at step 3")
         return untrained(config, *rest, **options)
 
@@ -291,6 +299,11 @@ def test_a_rate_that_diverges_is_worse_than_all_others(toy, tmp_path, monkeypatc
     assert set(load(*where, tmp_path)) == {f"volume-8-rate-{r}-seed-0" for r in (0.001, 0.004)}
     with pytest.raises(DivergedError, match="at step 3"):  # of a row it cannot be overlooked
         measure([Experiment(*where, "volume 64", 0, 8e-3)], tmp_path, tmp_path / "runs", jobs=1)
+    highest = 0
+    shutil.rmtree(tmp_path / "tiny-default")
+    measure(PLAN.rate_runs(*where, ["volume 64"], tmp_path), tmp_path, tmp_path / "runs", jobs=1)
+    with pytest.raises(ValueError, match=r"finite with none of the rates 0\.001, 0\.004$"):
+        PLAN.rate_runs(*where, ["volume 64"], tmp_path)
 
 
 def test_what_dissect_says_agrees_with_evaluate():

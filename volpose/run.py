@@ -287,7 +287,7 @@ def _checked_state(run: Run, path: Path, header: dict) -> dict:
             )
         raise ValueError(
             f"{path}: holds another run ({name} is {found!r}, not {value!r}); "
-            "choose another folder, give the options it was begun with, or delete this one"
+            "choose another folder, give the options it was begun with, or delete the folder"
         )
     step = state["step"]
     if not isinstance(step, int) or not 0 <= step <= run.config.steps:

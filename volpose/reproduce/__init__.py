@@ -11,8 +11,7 @@ from volpose.reproduce.measure import measure, measure_lookup, missing
 from volpose.reproduce.plan import (
     MORE_SEEDS,
     QUESTIONED,
-    SEEDS,
-    continued,
+    begun,
     equal_time_runs,
     question_runs,
     rate_runs,
@@ -31,9 +30,9 @@ def lacking(
     Args:
         name, preset, setting, seeds, results: as in `reproduce`.
     """
-    planned = _planned(name, preset, setting, seeds or SEEDS, results)
+    planned = _planned(name, preset, setting, seeds or MORE_SEEDS, results)
     if seeds is None:
-        planned += continued(_planned(name, preset, setting, MORE_SEEDS, results), results)
+        planned = begun(planned, results)
     return list(dict.fromkeys(missing(planned, results)))
 
 
@@ -46,6 +45,8 @@ def lacking_files(name: str, preset: str, setting: str, results: Path) -> list[s
     needed = {lookup_path(preset, setting, results): "which runs are late"}
     if name in TABLES:
         needed[costs_path(preset, results)] = "how long equal time is"
+    else:
+        needed = {path: f"{words}, and so what a change does" for path, words in needed.items()}
     return [
         f"{path.name}, which says {words}" for path, words in needed.items() if not path.exists()
     ]
@@ -72,8 +73,8 @@ def reproduce(
         name: a key of `TABLES`, or "questions": what the paper leaves open.
         preset: "laptop" or "paper".
         setting: variation of the studio, "default" or "hard".
-        seeds: runs of each row, at least 1; None: three, and five of each kind of run of which
-            there are more than three.
+        seeds: runs of each row, at least 1; None: three, and five of each kind of run that has a
+            result with one of the later seeds.
         results: folder of the results, one JSON a run.
         runs: folder of data, checkpoints and weights.
         jobs: processes side by side.

@@ -45,16 +45,16 @@ class Effect:
         change: one of `volpose.reproduce.experiment.ASKED`, or what `effects` adds to them.
         decoder: of `volpose.reproduce.dissect.COMPARED`.
         reached: seed -> MPJPE with the change, mm.
-        added: with the change minus without, paired by seed; None without pairs, or if it is late:
-            then it would say when learning begins, not how it ends.
-        late: whether most of its runs have hardly learned, by `volpose.reproduce.learned`.
+        added: with the change minus without, paired by seed; None without pairs, or if most have
+            hardly learned: then it would say when learning begins, not how it ends.
+        hardly_learned: whether most of its runs have, by `volpose.reproduce.learned`.
     """
 
     change: str
     decoder: str
     reached: dict[int, float]
     added: Interval | None
-    late: bool
+    hardly_learned: bool
 
 
 def variants(row: str, preset: str, runs: dict[str, dict], added: str = "") -> dict[tuple, dict]:
@@ -68,11 +68,22 @@ def variants(row: str, preset: str, runs: dict[str, dict], added: str = "") -> d
 
     Returns:
         What the pattern's groups have matched, all numbers, with the seed -> result.
+
+    Raises:
+        ValueError: the pattern fits several runs, and no group tells them apart.
     """
     stem = file_name(ROWS[row].label(PRESETS[preset].network.z_bins[-1]))
     pattern = re.compile(re.escape(stem) + added + r"-seed-(\d+)")
-    matches = ((pattern.fullmatch(name), result) for name, result in runs.items())
-    return {tuple(map(int, m.groups())): result for m, result in matches if m}
+    found: dict[tuple, dict] = {}
+    for name, result in runs.items():
+        if match := pattern.fullmatch(name):
+            key = tuple(map(int, match.groups()))
+            if key in found:
+                raise ValueError(
+                    f"{added!r} fits several runs of seed {key[-1]}: group what varies"
+                )
+            found[key] = result
+    return found
 
 
 def effects(preset: str, setting: str, results: Path) -> list[Effect]:
@@ -97,11 +108,11 @@ def effects(preset: str, setting: str, results: Path) -> list[Effect]:
     found, row = [], COARSE_TO_FINE.name
     for change, (added, before) in asked.items():
         usual_reading = _errors((row, added), preset, runs)
-        few = 2 * len(hardly_learned(usual_reading, begins)) > len(usual_reading)
+        most = 2 * len(hardly_learned(usual_reading, begins)) > len(usual_reading)
         for decoder in COMPARED:
             reached = _errors((row, added), preset, runs, decoder)
             more = _ahead((row, before), (row, added), preset, runs, begins, decoder)
-            found.append(Effect(change, decoder, reached, None if few else more, few))
+            found.append(Effect(change, decoder, reached, None if most else more, most))
     return found
 
 
@@ -110,18 +121,18 @@ def margin(
     worse: str,
     preset: str,
     runs: dict[str, dict],
+    begins: float | None,
     samples: int | None = None,
     decoder: str = COMPARED[0],
-    begins: float | None = None,
 ) -> Interval | None:
     """How far a row is ahead of another: the MPJPE of the second minus that of the first, mm.
 
     Args:
         better, worse: names of rows.
         preset, runs: as in `variants`.
+        begins: of `volpose.reproduce.learned.learning_begins`; if it is None no run is late.
         samples: seen by both; None for the usual number.
         decoder: of both, one of `volpose.reproduce.dissect.COMPARED`.
-        begins: of `volpose.reproduce.learned.learning_begins`; without it no run counts as late.
 
     Returns:
         Over the pairs of one seed; None if there are none.
@@ -133,15 +144,14 @@ def margin(
 def thickness(
     preset: str,
     runs: dict[str, dict],
+    begins: float | None,
     decoder: str = COMPARED[0],
-    begins: float | None = None,
 ) -> dict[str, Interval | None]:
     """What targets do that are as thick in mm as those of half as many slices.
 
     Args:
-        preset, runs: as in `variants`.
+        preset, runs, begins: as in `margin`.
         decoder: of all, one of `volpose.reproduce.dissect.COMPARED`.
-        begins: as in `margin`.
 
     Returns:
         "A below B" -> how far A is ahead of B, MPJPE in mm over the pairs of one seed, None if
@@ -181,7 +191,7 @@ def _ahead(
 def _errors(
     side: Side, preset: str, runs: dict[str, dict], decoder: str = COMPARED[0]
 ) -> dict[int, float]:
-    """Seed -> MPJPE, mm, of those that have volumes."""
+    """Seed -> MPJPE, mm, of the runs that were read that way; coordinates are in any reading."""
     row, added = side
     found = variants(row, preset, runs, added)
     read = {key[-1]: error_of(result, decoder) for key, result in found.items()}
@@ -213,13 +223,12 @@ def grown(row: str, preset: str, runs: dict[str, dict], word: str) -> dict[int, 
 def doubling(
     sizes: Mapping[int, Mapping[int, float]], few: int, many: int, begins: float | None = None
 ) -> Interval | None:
-    """What each doubling takes off between two sizes, mm, over the seeds that have both.
+    """What each doubling takes off between two sizes, mm, over the seeds that are late at neither.
 
     Args:
         sizes: of `sized`.
         few, many: two of them.
-        begins: of `volpose.reproduce.learned.learning_begins`; seeds that are late at either are
-            left out.
+        begins: as in `margin`.
 
     Returns:
         None without seeds.

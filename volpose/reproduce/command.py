@@ -38,7 +38,7 @@ def _add_studio(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
     parser.add_argument("--preset", choices=tuple(SAMPLES), default="laptop")
     parser.add_argument("--setting", choices=SETTINGS, action="append", help="default: both")
-    words = f"of each row; default: as many as there are, at least {SEEDS}"
+    words = f"of each row; default: as many as were begun, at least {SEEDS}"
     parser.add_argument("--seeds", type=positive, metavar="N", help=words)
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="side by side")
     words = "train nothing, print what is there, and which runs are not"
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _seeds(options: argparse.Namespace, setting: str) -> int | None:
-    """So many that a result that was deleted is missed; of questions each kind has its own."""
+    """How many to ask for, so that a deleted result is missed; None: every kind has its own."""
     if options.table not in TABLES:
         return None
     there = summarize(options.table, options.preset, setting, options.results)

@@ -68,7 +68,7 @@ class Experiment:
         parts += ["equal time"] if self.budget == "time" else []
         parts += [f"rate {self.rate:g}"] if with_rate else []
         parts += [self.change] if self.change else []
-        if self.budget != "time" and self.samples:
+        if self.samples and (with_rate or self.budget != "time"):
             parts.append(f"{self.samples} samples")
         parts += [f"{self.images} images"] if self.images else []
         return file_name(" ".join([*parts, f"seed {self.seed}"]))

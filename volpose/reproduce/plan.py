@@ -108,6 +108,9 @@ def _search(preset: str, setting: str, row: str, results: Path, change: str) -> 
     while True:
         search = [Experiment(preset, setting, row, 0, rate, "rate", change) for rate in rates]
         errors = _errors(search, results)
+        if errors and all(map(math.isinf, errors.values())) and len(errors) == len(search):
+            tried = ", ".join(f"{rate:g}" for rate in rates)
+            raise ValueError(f"{row}: the loss stays finite with none of the rates {tried}")
         best = min(errors, key=errors.get, default=None)
         if len(errors) < len(search) or best not in (rates[0], rates[-1]):
             return search
@@ -194,11 +197,11 @@ def question_runs(preset: str, setting: str, seeds: int, results: Path) -> list[
     return found
 
 
-def continued(planned: list[Experiment], results: Path) -> list[Experiment]:
-    """Those of the planned runs whose kind has a result with one of the later seeds."""
+def begun(planned: list[Experiment], results: Path) -> list[Experiment]:
+    """The first `SEEDS` of the planned runs, and the later ones of each kind that has one made."""
     later = [run for run in planned if run.seed >= SEEDS]
     kinds = {replace(run, seed=0) for run in later if result_of(run, results) is not None}
-    return [run for run in planned if replace(run, seed=0) in kinds]
+    return [run for run in planned if run.seed < SEEDS or replace(run, seed=0) in kinds]
 
 
 def _changed(run: Experiment, results: Path) -> list[Experiment]:

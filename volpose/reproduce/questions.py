@@ -9,7 +9,7 @@ from volpose.recipe import PRESETS
 from volpose.reproduce.answers import Effect, effects, grown, half_rates, margin, sized, thickness
 from volpose.reproduce.dissect import COMPARED
 from volpose.reproduce.intervals import FEWEST, LEVEL, Interval
-from volpose.reproduce.learned import learning_begins
+from volpose.reproduce.learned import FALLEN, learning_begins
 from volpose.reproduce.plan import CURVES
 from volpose.reproduce.records import load
 from volpose.reproduce.report import (
@@ -25,7 +25,9 @@ from volpose.reproduce.tables import APART, COARSE_TO_FINE, DECOUPLED, HALF, QUA
 
 ALONE = (
     f"± is a {LEVEL:.0%} interval; every verdict here stands alone: of twenty questions whose\n"
-    "true answer is zero one gets a verdict by chance, and nothing is corrected for that"
+    "true answer is zero one gets a verdict by chance, and nothing is corrected for that\n"
+    f"column late: runs of the better and of the worse side (of the usual and of the changed\n"
+    f"training) that have hardly learned or end above {FALLEN:g} times their best"
 )
 HARM = {"holds": "does harm", "does not hold": "helps"}  # verdicts on an added error
 
@@ -94,7 +96,7 @@ def _changes(found: list[Effect]) -> str:
     lines: list[tuple[str, ...]] = [("changed, and how read", "added mm", "pairs", "", "late")]
     for effect in found:
         mm, pairs, word = difference_cells(effect.added)
-        word = "has hardly learned" if effect.late else HARM.get(word, word)
+        word = "has hardly learned" if effect.hardly_learned else HARM.get(word, word)
         cells = mm, pairs, word, late_cell(effect.added)
         lines.append((f"{effect.change}, {effect.decoder}", *cells))
     return aligned(without_empty(lines))
@@ -124,7 +126,7 @@ def _depths(preset: str, runs: dict[str, dict], begins: float | None) -> str:
     depth = PRESETS[preset].network.z_bins[-1]
     found = {
         f"{fine.label(depth)} below {coarse.label(depth)}, {decoder}": margin(
-            fine.name, coarse.name, preset, runs, None, decoder, begins
+            fine.name, coarse.name, preset, runs, begins, None, decoder
         )
         for coarse, fine in ((QUARTER, HALF), (HALF, WHOLE))
         for decoder in COMPARED
@@ -136,7 +138,7 @@ def _thickness(preset: str, runs: dict[str, dict], begins: float | None) -> str:
     found = {
         f"{words}, {decoder}": won
         for decoder in COMPARED
-        for words, won in thickness(preset, runs, decoder, begins).items()
+        for words, won in thickness(preset, runs, begins, decoder).items()
     }
     return _leads("by thickness of the target", found)
 
@@ -144,7 +146,7 @@ def _thickness(preset: str, runs: dict[str, dict], begins: float | None) -> str:
 def _halves(preset: str, runs: dict[str, dict], begins: float | None) -> str:
     both = DECOUPLED.name, APART.name
     found = {
-        f"{samples:,} samples": margin(*both, preset, runs, samples, begins=begins)
+        f"{samples:,} samples": margin(*both, preset, runs, begins, samples)
         for samples in grown(DECOUPLED.name, preset, runs, "samples")
     }
     return _leads("trained together below apart", found)
