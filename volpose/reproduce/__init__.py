@@ -45,8 +45,6 @@ def lacking_files(name: str, preset: str, setting: str, results: Path) -> list[s
     needed = {lookup_path(preset, setting, results): "which runs are late"}
     if name in TABLES:
         needed[costs_path(preset, results)] = "how long equal time is"
-    else:
-        needed = {path: f"{words}, and so what a change does" for path, words in needed.items()}
     return [
         f"{path.name}, which says {words}" for path, words in needed.items() if not path.exists()
     ]

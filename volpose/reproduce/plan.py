@@ -108,7 +108,7 @@ def _search(preset: str, setting: str, row: str, results: Path, change: str) -> 
     while True:
         search = [Experiment(preset, setting, row, 0, rate, "rate", change) for rate in rates]
         errors = _errors(search, results)
-        if errors and all(map(math.isinf, errors.values())) and len(errors) == len(search):
+        if len(errors) == len(search) and all(map(math.isinf, errors.values())):
             tried = ", ".join(f"{rate:g}" for rate in rates)
             raise ValueError(f"{row}: the loss stays finite with none of the rates {tried}")
         best = min(errors, key=errors.get, default=None)

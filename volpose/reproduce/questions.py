@@ -52,7 +52,7 @@ def answers(preset: str, setting: str, results: Path) -> str:
     head = f"What the paper leaves open\n{preset} preset, {setting} studio; MPJPE mm\n{ALONE}"
     parts = [head, *map(aligned, (_decoders(volumes), _stages(volumes), _joints(stack, usual)))]
     begins = learning_begins(preset, setting, results)
-    if begins is not None:
+    if begins is not None:  # else nobody knows which changes have hardly learned
         parts.append(_changes(effects(preset, setting, results)))
     for word in ("samples", "images"):
         curves = {ROWS[name].label(depth): sized(name, preset, runs, word) for name in CURVES}
